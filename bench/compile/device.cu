@@ -1,0 +1,3 @@
+#include <accrete/accrete_device.hpp>
+
+int main() {}

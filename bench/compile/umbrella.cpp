@@ -1,0 +1,3 @@
+#include <accrete/accrete.hpp>
+
+int main() {}

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <accrete/core/precision.hpp>
+#include <accrete/core/task.hpp>
+#include <accrete/core/tensor.hpp>
+#include <accrete/data/examples.hpp>
+#include <accrete/fwd.hpp>
+#include <accrete/prediction.hpp>
+#include <accrete/train/reading.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace accrete::tool {
+
+/// Where and how precisely a command runs.
+struct RunOn {
+  int threads = 0;
+  Precision precision = Precision::float32;
+};
+
+/// What one task or one folder taught.
+struct Lesson {
+  Index samples = 0;
+  double train_seconds = 0;       ///< learning by gradient
+  double statistics_seconds = 0;  ///< features, statistics and the head's closed form
+  std::vector<std::string> notes;
+  std::vector<std::string> skipped;
+};
+
+/// A learner whose types are erased, so that each method compiles in a unit of its own.
+class Model {
+ public:
+  Model() = default;
+  Model(Model const&) = delete;
+  Model& operator=(Model const&) = delete;
+  virtual ~Model() = default;
+
+  virtual Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading) = 0;
+  [[nodiscard]] virtual Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const = 0;
+  [[nodiscard]] virtual ClassMap const& classes() const = 0;
+  virtual void save(std::filesystem::path const& path) const = 0;
+  virtual void merge(Model const& other) = 0;
+  /// `examples` of the class where the head needs them to take its statistics back; may be empty.
+  virtual void forget(RunOn const& on, std::string const& name, Examples const& examples, Reading const& reading) = 0;
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> settings() const = 0;
+};
+
+/// What `accrete methods` lists, and how to start or load one.
+struct MethodEntry {
+  struct SettingText {
+    std::string name;
+    std::string meaning;
+    std::string standard;  ///< the default as text
+  };
+  using Assignments = std::vector<std::pair<std::string, std::string>>;
+
+  std::string name;
+  std::string composition;  ///< the learner's type in words, as model files name it
+  std::string summary;
+  std::string paper;
+  std::vector<std::pair<std::string, std::string>> policies;
+  std::vector<SettingText> settings;
+  std::unique_ptr<Model> (*start)(Vit<> const& backbone, Assignments const& assignments, std::uint64_t seed);
+  std::unique_ptr<Model> (*load)(std::filesystem::path const& file, Vit<> const& backbone);
+};
+
+/// The k best classes of each picture.
+[[nodiscard]] Ranking best_of(Predictions const& predictions, Index k);
+
+/// Every method there is, by name.
+[[nodiscard]] std::vector<MethodEntry> const& methods();
+
+/// @throws ValueError  naming the nearest method
+[[nodiscard]] MethodEntry const& find_method(std::string const& name);
+
+}  // namespace accrete::tool

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+
+#include <concepts>
+
+namespace accrete {
+
+/// Rows put into the sequence before a block.
+struct TokenInjection {
+  enum class How { insert, overwrite };
+
+  TensorView<float const, 3> rows;  ///< [1 or B, L, D] in the executor's memory; nothing happens when L is 0
+  Index at = 1;                     ///< the row they begin at; 1 is right behind the class token
+  How how = How::insert;            ///< a shallow prompt is inserted once and carried on; a deep one overwrites its rows in the later blocks
+};
+
+/// Keys and values put in front of a block's own, after its projection.
+struct PrefixInjection {
+  TensorView<float const, 3> k;  ///< [1 or B, P, D] in the executor's memory; nothing happens when P is 0
+  TensorView<float const, 3> v;  ///< [1 or B, P, D]
+};
+
+/// What a hook gives to one block.
+enum class Injects { nothing, tokens, prefix, both };
+
+/// A hook is any object with some of these members; the backbone asks once per block, before it runs it, and a member that is missing costs nothing:
+///   TokenInjection  tokens(Index block)                                      rows for the sequence
+///   TokenInjection  tokens(Index block, TensorView<float const, 3> hidden)   the same, from the tokens [B, T, D] that reach the block
+///   PrefixInjection prefix(Index block)                                      keys and values
+///   Injects         kind(Index block)                                        what of the two to ask for; without it both are asked
+///   void            observe(Index block, TensorView<float const, 3> tokens)  sees the tokens [B, T, D] after the block
+template <class H>
+concept InjectsTokens = requires(H& hook, Index block) {
+  { hook.tokens(block) } -> std::convertible_to<TokenInjection>;
+};
+
+template <class H>
+concept InjectsTokensFromHidden = requires(H& hook, Index block, TensorView<float const, 3> hidden) {
+  { hook.tokens(block, hidden) } -> std::convertible_to<TokenInjection>;
+};
+
+template <class H>
+concept InjectsPrefix = requires(H& hook, Index block) {
+  { hook.prefix(block) } -> std::convertible_to<PrefixInjection>;
+};
+
+template <class H>
+concept StatesKind = requires(H& hook, Index block) {
+  { hook.kind(block) } -> std::convertible_to<Injects>;
+};
+
+template <class H>
+concept ObservesBlocks = requires(H& hook, Index block, TensorView<float const, 3> tokens) { hook.observe(block, tokens); };
+
+/// The plain network.
+struct NoHook {};
+
+namespace detail {
+template <class Hook>
+[[nodiscard]] Injects injects(Hook& hook, Index block) {
+  if constexpr (StatesKind<Hook>) {
+    return hook.kind(block);
+  } else {
+    return Injects::both;
+  }
+}
+
+/// What `hook` puts into the sequence before `block`; `rows` is empty where it puts nothing.
+template <class Hook>
+[[nodiscard]] TokenInjection tokens_of(Hook& hook, Index block, TensorView<float const, 3> hidden) {
+  if constexpr (InjectsTokensFromHidden<Hook> || InjectsTokens<Hook>) {
+    Injects const kind = injects(hook, block);
+    if (kind == Injects::nothing || kind == Injects::prefix) { return {}; }
+    if constexpr (InjectsTokensFromHidden<Hook>) {
+      return hook.tokens(block, hidden);
+    } else {
+      return hook.tokens(block);
+    }
+  } else {
+    return {};
+  }
+}
+
+template <class Hook>
+[[nodiscard]] PrefixInjection prefix_of(Hook& hook, Index block) {
+  if constexpr (InjectsPrefix<Hook>) {
+    Injects const kind = injects(hook, block);
+    if (kind == Injects::nothing || kind == Injects::tokens) { return {}; }
+    return hook.prefix(block);
+  } else {
+    return {};
+  }
+}
+}  // namespace detail
+
+}  // namespace accrete

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <accrete/backbone/vit_parameters.hpp>
+#include <accrete/core/scratch.hpp>
+#include <accrete/nn/block.hpp>
+#include <accrete/nn/patch_embedding.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace accrete {
+
+/// The parameters of a vision transformer as one kind of executor wants them, in one precision.
+/// @tparam Exec  Executor
+template <class Exec>
+struct PackedVit {
+  nn::PatchEmbedding<Exec> embedding;
+  nn::LayerNorm<Exec> norm_pre;  ///< where the shape has one
+  std::vector<nn::Block<Exec>> blocks;
+  nn::LayerNorm<Exec> norm;  ///< `norm`, or `fc_norm` where the shape has that instead
+  ScratchPool<typename Exec::Memory> scratch;
+};
+
+namespace detail {
+
+/// Packs one layer after the other, so that beside the packed weights no more than one unpacked matrix is in memory.
+template <class Exec>
+class VitPacker {
+ public:
+  VitPacker(Exec const& exec, VitParameters const& parameters, VitShape const& shape) : exec_(exec), parameters_(parameters), shape_(shape) {}
+
+  [[nodiscard]] PackedVit<Exec> pack(PositionResize positions) const {
+    PackedVit<Exec> packed;
+    packed.embedding =
+        nn::PatchEmbedding<Exec>(exec_, linear("patch_embed.proj", shape_.width), shape_.patch, parameters_.prefix_rows().cview(), parameters_.patch_positions(positions).cview());
+    if (shape_.pre_norm) { packed.norm_pre = norm("norm_pre"); }
+    packed.blocks.reserve(static_cast<std::size_t>(shape_.depth));
+    for (Index i = 0; i < shape_.depth; ++i) { packed.blocks.push_back(block(message("blocks.", i), i + 1 == shape_.depth)); }
+    packed.norm = norm(shape_.fc_norm ? "fc_norm" : "norm");
+    return packed;
+  }
+
+ private:
+  [[nodiscard]] nn::LayerNorm<Exec> norm(std::string const& name) const {
+    auto const gain = parameters_(name + ".weight");
+    auto const offset = parameters_(name + ".bias");
+    return nn::LayerNorm<Exec>(exec_, gain.vector(), offset.vector(), shape_.epsilon);
+  }
+
+  [[nodiscard]] nn::Linear<Exec> linear(std::string const& name, Index rows) const {
+    auto const weight = parameters_(name + ".weight");
+    auto const bias = parameters_(name + ".bias");
+    return nn::Linear<Exec>(exec_, weight.matrix(rows), bias.vector());
+  }
+
+  /// The end of a branch: gain * (W x + b) = (gain W) x + gain b, so LayerScale costs nothing when running.
+  [[nodiscard]] nn::Linear<Exec> scaled_linear(std::string const& name, std::string const& gain_name) const {
+    if (!shape_.layer_scale) { return linear(name, shape_.width); }
+    auto const gain = parameters_(gain_name);
+    auto const weight = parameters_(name + ".weight");
+    auto const bias = parameters_(name + ".bias");
+    Matrix<float> scaled(weight.matrix(shape_.width).shape());
+    Vector<float> scaled_bias({shape_.width});
+    for (Index row = 0; row < shape_.width; ++row) {
+      float const factor = gain.vector()[row];
+      auto const from = weight.matrix(shape_.width)[row];
+      std::transform(from.begin(), from.end(), scaled[row].begin(), [factor](float value) { return factor * value; });
+      scaled_bias(row) = factor * bias.vector()[row];
+    }
+    return nn::Linear<Exec>(exec_, scaled, scaled_bias);
+  }
+
+  [[nodiscard]] nn::Attention<Exec> attention(std::string const& name, bool last) const {
+    auto projection = scaled_linear(name + ".attn.proj", name + ".ls1.gamma");
+    // Of the last block a pooled token needs keys and values of all rows, but the query of its own row alone.
+    if (!last || shape_.pooled_rows() == 0) { return nn::Attention<Exec>(linear(name + ".attn.qkv", 3 * shape_.width), std::move(projection), shape_.heads); }
+    Index const width = shape_.width;
+    auto const weight = parameters_(name + ".attn.qkv.weight");
+    auto const bias = parameters_(name + ".attn.qkv.bias");
+    auto const bias_of = [&](Index first, Index count) { return bias.vector().empty() ? VectorView<float const>() : bias.vector().slice(first, count); };
+    nn::Linear<Exec> query(exec_, weight.matrix(3 * width).slice(0, width), bias_of(0, width));
+    nn::Linear<Exec> key_value(exec_, weight.matrix(3 * width).slice(width, 2 * width), bias_of(width, 2 * width));
+    return nn::Attention<Exec>(std::move(query), std::move(key_value), std::move(projection), shape_.heads);
+  }
+
+  [[nodiscard]] nn::Block<Exec> block(std::string const& name, bool last) const {
+    nn::Mlp<Exec> mlp(linear(name + ".mlp.fc1", shape_.hidden), scaled_linear(name + ".mlp.fc2", name + ".ls2.gamma"), shape_.activation);
+    return nn::Block<Exec>(norm(name + ".norm1"), attention(name, last), norm(name + ".norm2"), std::move(mlp));
+  }
+
+  Exec const& exec_;
+  VitParameters const& parameters_;
+  VitShape const& shape_;
+};
+
+}  // namespace detail
+
+/// Reads, converts and packs all parameters.
+/// @throws FileError  when a parameter cannot be read;  what `kernels::pack` throws
+template <class Exec>
+[[nodiscard]] PackedVit<Exec> pack_vit(Exec const& exec, VitParameters const& parameters, VitShape const& shape, PositionResize positions) {
+  return detail::VitPacker<Exec>(exec, parameters, shape).pack(positions);
+}
+
+}  // namespace accrete

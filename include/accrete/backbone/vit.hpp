@@ -1,0 +1,249 @@
+#pragma once
+
+#include <accrete/backbone/concept.hpp>
+#include <accrete/backbone/hook.hpp>
+#include <accrete/backbone/packed_vit.hpp>
+#include <accrete/backbone/vit_blueprint.hpp>
+#include <accrete/backbone/vit_pass.hpp>
+#include <accrete/core/sha256.hpp>
+#include <accrete/fwd.hpp>
+#include <accrete/kernels/transfer.hpp>
+#include <accrete/tuning/frozen.hpp>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <typeindex>
+#include <utility>
+#include <vector>
+
+namespace accrete {
+
+/// A vision transformer with published weights.
+/// Cheap to copy; copies share the mapped file and the packed weights. Any number of threads may use one at once.
+/// The weights are packed on first use for each type of executor and each precision, and stay packed while a copy lives.
+/// An image's tokens and features depend on that image alone, bit for bit, whatever the batch, its order and the number of threads.
+/// @tparam Tuning  BackboneTuning: what of the weights moves
+/// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, as implemented by timm 1.0
+template <class Tuning>
+class Vit {
+  static_assert(BackboneTuning<Tuning>);
+  static_assert(!Tuning::bends_forward, "Vit runs the published weights as they are; this tuning changes the forward pass and needs a backbone that knows how");
+
+ public:
+  static constexpr std::string_view name = "vit";
+
+  /// Opens a checkpoint; no weight is read yet.
+  /// @param[in] path  a safetensors file, the index of a sharded one, or a folder with either
+  /// @throws FileError   when there is no complete vision transformer in it: all missing, misshapen and unexpected tensors are named
+  /// @throws ValueError  for an option that does not fit the network
+  [[nodiscard]] static Vit load(std::filesystem::path const& path, VitOptions const& options = {}) { return load(Checkpoint::open(path), options); }
+  [[nodiscard]] static Vit load(Checkpoint checkpoint, VitOptions const& options = {}) {
+    auto blueprint = read_vit_blueprint(checkpoint, options);
+    return Vit(std::make_shared<Shared>(std::move(checkpoint), std::move(blueprint), options.positions));
+  }
+
+  [[nodiscard]] VitShape const& shape() const { return shared_->blueprint.shape; }
+  [[nodiscard]] Index width() const { return shape().width; }
+  [[nodiscard]] Index depth() const { return shape().depth; }
+  [[nodiscard]] Index heads() const { return shape().heads; }
+  /// Rows that stand in front of the patches.
+  [[nodiscard]] Index prefix_tokens() const { return shape().prefix_tokens(); }
+  [[nodiscard]] Preprocessing const& preprocessing() const { return shared_->blueprint.preprocessing; }
+  /// What was opened.
+  [[nodiscard]] std::filesystem::path const& path() const { return shared_->checkpoint.path(); }
+  /// Where each property came from, for people.
+  [[nodiscard]] std::vector<Provenance> const& provenance() const { return shared_->blueprint.provenance; }
+  /// How the file's names were read: the naming, its wrapper, and what is not used.
+  [[nodiscard]] NameMap const& names() const { return shared_->blueprint.names; }
+
+  /// SHA-256 of the weights' bytes. Reads the whole file on the first call.
+  [[nodiscard]] std::string const& sha256() const {
+    std::lock_guard const lock(shared_->mutex);
+    if (shared_->sha256.empty()) { shared_->sha256 = shared_->checkpoint.sha256(); }
+    return shared_->sha256;
+  }
+
+  /// Names what the features depend on beside the image: the weights, and every option that changes what they compute.
+  [[nodiscard]] std::string hash() const {
+    std::string const text = message(sha256(), ' ', shape().text(), " positions=", name_of(shared_->positions));
+    Sha256 digest;
+    digest.update(std::as_bytes(std::span(text)));
+    return digest.hex();
+  }
+
+  /// Packs the weights now instead of on first use.
+  template <class Exec>
+  void prepare(Exec const& exec) const {
+    static_cast<void>(packed(exec));
+  }
+
+  /// Images to tokens, positions added.
+  /// @param[in] images [B, channels, H, W] preprocessed, in the executor's memory
+  /// @returns   [B, T, D]
+  /// @throws ShapeError  when the images do not have the network's size
+  template <class Exec>
+  [[nodiscard]] Tensor<float, 3, typename Exec::Memory> embed(Exec const& exec, TensorView<float const, 4> images) const {
+    check_images(images);
+    Tensor<float, 3, typename Exec::Memory> tokens({images.extent(0), shape().tokens(), width()});
+    if (tokens.empty()) { return tokens; }
+    auto const model = packed(exec);
+    VitPass<Exec>(exec, *model, shape()).embed(images, tokens.view());
+    return tokens;
+  }
+
+  /// The plain pass: tokens as `embed` gives them to features.
+  /// With token pooling only the pooled rows of the last block are computed.
+  /// @param[in] tokens [B, T, D] in the executor's memory
+  /// @returns   [B, D]
+  template <class Exec>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> query(Exec const& exec, TensorView<float const, 3> tokens) const {
+    check_tokens(tokens);
+    Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
+    if (features.empty()) { return features; }
+    auto const model = packed(exec);
+    VitPass<Exec>(exec, *model, shape()).query(tokens, features.view());
+    return features;
+  }
+
+  /// Images to features: `query(embed(images))` without the tokens in between; images of any number at little memory.
+  /// @param[in] images [B, channels, H, W] preprocessed, in host memory
+  /// @returns   [B, D] in the executor's memory
+  /// @throws ShapeError  when the images do not have the network's size
+  template <class Exec>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images) const {
+    check_images(images);
+    Matrix<float, typename Exec::Memory> features({images.extent(0), width()});
+    if (features.empty()) { return features; }
+    auto const model = packed(exec);
+    VitPass<Exec> const pass(exec, *model, shape());
+    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
+      pass.features(images, features.view());
+    } else {
+      for (Index first = 0; first < images.extent(0); first += images_at_once) {
+        auto const part = images.slice(first, std::min(images_at_once, images.extent(0) - first));
+        auto const uploaded = model->scratch.template lease<float>(part.shape());
+        kernels::upload(exec, part, uploaded.view());
+        pass.features(uploaded.view(), features.view().slice(first, part.extent(0)));
+      }
+    }
+    return features;
+  }
+
+  /// The pass bent by a hook.
+  /// @param[in] tokens [B, T, D] as `embed` gives them, in the executor's memory
+  /// @param     hook   see backbone/hook.hpp; asked in order of the blocks
+  /// @returns   [B, T', D] all tokens after the final norm (before it where the norm stands behind the pool); T' counts inserted rows
+  /// @throws ShapeError  when what the hook gives does not fit
+  template <class Exec, class Hook>
+  [[nodiscard]] Tensor<float, 3, typename Exec::Memory> forward(Exec const& exec, TensorView<float const, 3> tokens, Hook&& hook) const {
+    check_tokens(tokens);
+    if (tokens.empty()) { return Tensor<float, 3, typename Exec::Memory>(tokens.shape()); }
+    auto const model = packed(exec);
+    return VitPass<Exec>(exec, *model, shape()).forward(tokens, hook);
+  }
+
+  /// The plain pass with all its tokens.
+  template <class Exec>
+  [[nodiscard]] Tensor<float, 3, typename Exec::Memory> forward(Exec const& exec, TensorView<float const, 3> tokens) const {
+    return forward(exec, tokens, NoHook{});
+  }
+
+  /// The feature out of the tokens that `forward` returns.
+  /// @param[in] tokens      [B, T, D] in the executor's memory
+  /// @param[in] first_patch where the patches begin; more than `prefix_tokens()` when rows were inserted in front of them
+  /// @returns   [B, D]
+  template <class Exec>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> pool(Exec const& exec, TensorView<float const, 3> tokens, std::optional<Index> first_patch = std::nullopt) const {
+    expects(tokens.extent(2) == width() && tokens.extent(1) > first_patch.value_or(prefix_tokens()), "Vit::pool", "tokens must be [B, T, width]", tokens.extent(1), tokens.extent(2), width());
+    Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
+    if (features.empty()) { return features; }
+    auto const model = packed(exec);
+    VitPass<Exec>(exec, *model, shape()).pool(tokens, first_patch.value_or(prefix_tokens()), features.view());
+    return features;
+  }
+
+  /// Records in a model file how this network was opened; the weights themselves stay where they are.
+  /// @tparam Writer  a scope of `ModelWriter`
+  template <class Writer>
+  void write(Writer const& writer) const {
+    writer.setting("file", std::filesystem::absolute(path()).string());
+    writer.setting("sha256", sha256());
+    writer.setting("heads", heads());
+    writer.setting("epsilon", shape().epsilon);
+    writer.setting("activation", name_of(shape().activation));
+    writer.setting("image_height", shape().image_height);
+    writer.setting("image_width", shape().image_width);
+    writer.setting("pool", name_of(shape().pool));
+    writer.setting("positions", name_of(shared_->positions));
+    writer.setting("preprocessing", preprocessing().text());
+  }
+
+  /// Opens the network that a model file records, with the options it was opened with.
+  /// @tparam Reader  a scope of `ModelReader`
+  /// @param[in] elsewhere  where the checkpoint lies now; where it lay then when empty
+  /// @throws FileError  when it is not there or not a network of these options
+  template <class Reader>
+  [[nodiscard]] static Vit read(Reader const& reader, std::filesystem::path const& elsewhere = {}) {
+    VitOptions options;
+    options.heads = reader.template setting<Index>("heads");
+    options.epsilon = reader.template setting<double>("epsilon");
+    options.activation = value_named("activation", reader.template setting<std::string>("activation"), {kernels::Activation::gelu, kernels::Activation::quick_gelu, kernels::Activation::relu});
+    options.image_height = reader.template setting<Index>("image_height");
+    options.image_width = reader.template setting<Index>("image_width");
+    options.pool = value_named("pool", reader.template setting<std::string>("pool"), {Pool::token, Pool::average, Pool::token_and_distillation});
+    options.positions = value_named("positions", reader.template setting<std::string>("positions"), {PositionResize::antialias, PositionResize::plain});
+    options.preprocessing = Preprocessing::parse(reader.template setting<std::string>("preprocessing"));
+    return load(elsewhere.empty() ? std::filesystem::path(reader.template setting<std::string>("file")) : elsewhere, options);
+  }
+
+ private:
+  /// Images uploaded to a device at once: more gain nothing and take memory.
+  static constexpr Index images_at_once = 64;
+
+  struct Shared {
+    Checkpoint checkpoint;
+    VitBlueprint blueprint;
+    PositionResize positions;
+    std::mutex mutex;
+    std::map<std::pair<std::type_index, Precision>, std::shared_ptr<void const>> packed;
+    std::string sha256;
+
+    Shared(Checkpoint opened, VitBlueprint read, PositionResize how) : checkpoint(std::move(opened)), blueprint(std::move(read)), positions(how) {}
+  };
+
+  explicit Vit(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  template <class Exec>
+  [[nodiscard]] std::shared_ptr<PackedVit<Exec> const> packed(Exec const& exec) const {
+    static_assert(Executor<Exec>);
+    std::lock_guard const lock(shared_->mutex);
+    auto& slot = shared_->packed[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
+    if (slot == nullptr) {
+      VitParameters const parameters(shared_->checkpoint, shared_->blueprint);
+      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, parameters, shape(), shared_->positions));
+    }
+    return std::static_pointer_cast<PackedVit<Exec> const>(slot);
+  }
+
+  void check_images(TensorView<float const, 4> images) const {
+    VitShape const& s = shape();
+    expects(images.extent(1) == s.channels && images.extent(2) == s.image_height && images.extent(3) == s.image_width, "Vit",
+            message("images must be [B, ", s.channels, ", ", s.image_height, ", ", s.image_width, "]"), images.extent(0), images.extent(1), images.extent(2), images.extent(3));
+  }
+
+  void check_tokens(TensorView<float const, 3> tokens) const {
+    expects(tokens.extent(1) == shape().tokens() && tokens.extent(2) == width(), "Vit", message("tokens must be [B, ", shape().tokens(), ", ", width(), "]"), tokens.extent(0), tokens.extent(1),
+            tokens.extent(2));
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+static_assert(BackboneAdapter<Vit<>>);
+
+}  // namespace accrete

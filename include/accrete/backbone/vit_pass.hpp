@@ -1,0 +1,226 @@
+#pragma once
+
+#include <accrete/backbone/hook.hpp>
+#include <accrete/backbone/packed_vit.hpp>
+#include <accrete/kernels/gather.hpp>
+#include <accrete/kernels/parts.hpp>
+#include <accrete/kernels/tokens.hpp>
+#include <accrete/kernels/transfer.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace accrete {
+
+/// One use of a packed vision transformer: the steps between images, tokens and features.
+/// A batch goes through in parts that fit the processor's caches; in the plain pass each part runs through the whole network alone, with a hook all parts meet after each block.
+template <class Exec>
+class VitPass {
+ public:
+  using Memory = typename Exec::Memory;
+
+  /// All three must outlive this object.
+  VitPass(Exec const& exec, PackedVit<Exec> const& model, VitShape const& shape) : exec_(exec), model_(model), shape_(shape) {}
+
+  /// @param[in] images [B, channels, H, W];  @param[out] tokens [B, T, D]
+  void embed(TensorView<float const, 4> images, TensorView<float, 3> tokens) const {
+    in_parts(tokens.extent(0), tokens.extent(1), [&](VitPass const& part, Index first, Index count) { part.embed_part(images.slice(first, count), tokens.slice(first, count)); });
+  }
+
+  /// The plain pass; of the last block, and of the final norm, only what the feature is made of.
+  /// @param[in] tokens [B, T, D];  @param[out] features [B, D]
+  void query(TensorView<float const, 3> tokens, MatrixView<float> features) const {
+    in_parts(tokens.extent(0), tokens.extent(1), [&](VitPass const& part, Index first, Index count) {
+      auto const stream = model_.scratch.template lease<float>(Shape<3>{count, tokens.extent(1), tokens.extent(2)});
+      part.copy(tokens.slice(first, count), stream.view());
+      part.query_part(stream.view(), features.slice(first, count));
+    });
+  }
+
+  /// `embed` and `query` with no more tokens in memory than the parts that are under way.
+  /// @param[in] images [B, channels, H, W];  @param[out] features [B, D]
+  void features(TensorView<float const, 4> images, MatrixView<float> features) const {
+    in_parts(images.extent(0), shape_.tokens(), [&](VitPass const& part, Index first, Index count) {
+      auto const stream = model_.scratch.template lease<float>(Shape<3>{count, shape_.tokens(), shape_.width});
+      part.embed_part(images.slice(first, count), stream.view());
+      part.query_part(stream.view(), features.slice(first, count));
+    });
+  }
+
+  /// @param[in] tokens [B, T, D];  @returns [B, T', D]
+  template <class Hook>
+  [[nodiscard]] Tensor<float, 3, Memory> forward(TensorView<float const, 3> tokens, Hook& hook) const {
+    return exec_.precision == Precision::float32 ? run_hooked<float>(tokens, hook) : run_hooked<bfloat16>(tokens, hook);
+  }
+
+  /// @param[in] tokens [B, T, D] as `forward` returns them;  @param[out] features [B, D]
+  void pool(TensorView<float const, 3> tokens, Index first_patch, MatrixView<float> features) const {
+    if (shape_.pool == Pool::average) {
+      read_average(tokens, first_patch, features);
+      return;
+    }
+    auto const rows = model_.scratch.template lease<float>(Shape<3>{tokens.extent(0), shape_.pooled_rows(), shape_.width});
+    copy_first_rows(tokens, rows.view());
+    kernels::mean_tokens(exec_, rows.view(), 0, features);
+  }
+
+ private:
+  /// Rows of a part's working buffers: enough for full products, few enough to stay near the processor.
+  static constexpr Index rows_at_once = 256;
+
+  /// Keys and values in the scalar of the trunk, for the whole batch.
+  template <class T>
+  struct Prefix {
+    TensorView<T const, 3> k;
+    TensorView<T const, 3> v;
+
+    /// Those of some of the sequences.
+    [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
+      Index const length = k.extent(1);
+      if (length == 0) { return {}; }
+      bool const shared = k.extent(0) == 1;
+      auto const flat = [&](TensorView<T const, 3> all) {
+        auto const part = shared ? all : all.slice(first, count);
+        return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
+      };
+      return {flat(k), flat(v), length};
+    }
+  };
+
+  [[nodiscard]] static RowsView<float> all_rows(TensorView<float, 3> tokens) { return {tokens.data(), tokens.extent(0) * tokens.extent(1), tokens.extent(2), tokens.extent(2)}; }
+
+  /// One row of every sequence.
+  [[nodiscard]] static RowsView<float> one_row(TensorView<float, 3> tokens, Index row) {
+    return {tokens.data() + row * tokens.extent(2), tokens.extent(0), tokens.extent(2), tokens.extent(1) * tokens.extent(2)};
+  }
+
+  /// Calls `use(pass, first, count)` for the parts of a batch, each with a pass of its own.
+  template <class Use>
+  void in_parts(Index batch, Index tokens, Use const& use) const {
+    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens),
+                       [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_), first, count); });
+  }
+
+  /// A copy is an insertion of nothing.
+  void copy(TensorView<float const, 3> from, TensorView<float, 3> to) const {
+    kernels::insert_tokens(exec_, from, TensorView<float const, 3>(nullptr, {1, 0, from.extent(2)}), 0, to);
+  }
+
+  void embed_part(TensorView<float const, 4> images, TensorView<float, 3> tokens) const {
+    if (exec_.precision == Precision::float32) {
+      model_.embedding.template forward<float>(exec_, images, tokens, model_.scratch);
+    } else {
+      model_.embedding.template forward<bfloat16>(exec_, images, tokens, model_.scratch);
+    }
+    if (shape_.pre_norm) { model_.norm_pre.forward(exec_, all_rows(tokens), all_rows(tokens)); }
+  }
+
+  void query_part(TensorView<float, 3> stream, MatrixView<float> features) const {
+    if (exec_.precision == Precision::float32) {
+      run_plain<float>(stream);
+    } else {
+      run_plain<bfloat16>(stream);
+    }
+    if (shape_.pool == Pool::average) {
+      if (!shape_.fc_norm) { model_.norm.forward(exec_, all_rows(stream), all_rows(stream)); }
+      read_average(stream, shape_.prefix_tokens(), features);
+    } else if (shape_.pool == Pool::token) {
+      model_.norm.forward(exec_, one_row(stream, 0), RowsView<float>(features));
+    } else {
+      auto const rows = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), shape_.pooled_rows(), shape_.width});
+      for (Index row = 0; row < shape_.pooled_rows(); ++row) { model_.norm.forward(exec_, one_row(stream, row), one_row(rows.view(), row)); }
+      kernels::mean_tokens(exec_, rows.view(), 0, features);
+    }
+  }
+
+  template <class T>
+  void run_plain(TensorView<float, 3> stream) const {
+    for (auto const& block : model_.blocks) {
+      if (&block == &model_.blocks.back() && shape_.pooled_rows() > 0) {
+        block.template forward_rows<T>(exec_, shape_.pooled_rows(), stream, model_.scratch);
+      } else {
+        block.template forward<T>(exec_, {}, stream, model_.scratch);
+      }
+    }
+  }
+
+  template <class T, class Hook>
+  [[nodiscard]] Tensor<float, 3, Memory> run_hooked(TensorView<float const, 3> tokens, Hook& hook) const {
+    using Lease = decltype(model_.scratch.template lease<float>(Shape<3>{}));
+    std::optional<Lease> owned;
+    for (Index i = 0; i < shape_.depth; ++i) {
+      auto const hidden = owned ? TensorView<float const, 3>(owned->view()) : tokens;
+      TokenInjection const injected = detail::tokens_of(hook, i, hidden);
+      bool const inserts = injected.rows.extent(1) > 0 && injected.how == TokenInjection::How::insert;
+      if (inserts || !owned) {
+        auto next = model_.scratch.template lease<float>(Shape<3>{hidden.extent(0), hidden.extent(1) + (inserts ? injected.rows.extent(1) : 0), hidden.extent(2)});
+        if (inserts) {
+          kernels::insert_tokens(exec_, hidden, injected.rows, injected.at, next.view());
+        } else {
+          copy(hidden, next.view());
+        }
+        owned.emplace(std::move(next));
+      }
+      if (injected.rows.extent(1) > 0 && !inserts) { kernels::overwrite_tokens(exec_, injected.rows, injected.at, owned->view()); }
+      run_block<T>(i, detail::prefix_of(hook, i), owned->view());
+      if constexpr (ObservesBlocks<Hook>) { hook.observe(i, TensorView<float const, 3>(owned->view())); }
+    }
+    Tensor<float, 3, Memory> result(owned->view().shape());
+    if (shape_.fc_norm) {
+      copy(owned->view(), result.view());
+    } else {
+      model_.norm.forward(exec_, all_rows(owned->view()), all_rows(result.view()));
+    }
+    return result;
+  }
+
+  template <class T>
+  void run_block(Index i, PrefixInjection const& prefix, TensorView<float, 3> stream) const {
+    auto const& block = model_.blocks[static_cast<std::size_t>(i)];
+    auto const run = [&](Prefix<T> const& converted) {
+      in_parts(stream.extent(0), stream.extent(1), [&](VitPass const& part, Index first, Index count) {
+        block.template forward<T>(part.exec_, converted.of(first, count), stream.slice(first, count), model_.scratch);
+      });
+    };
+    if (prefix.k.extent(1) == 0) {
+      run({});
+      return;
+    }
+    expects(prefix.k.shape() == prefix.v.shape() && (prefix.k.extent(0) == 1 || prefix.k.extent(0) == stream.extent(0)) && prefix.k.extent(2) == shape_.width, "Vit::forward",
+            message("prefix keys and values of block ", i, " must be [1 or ", stream.extent(0), ", P, ", shape_.width, "]"), prefix.k.extent(0), prefix.k.extent(1), prefix.k.extent(2),
+            prefix.v.extent(0), prefix.v.extent(1), prefix.v.extent(2));
+    if constexpr (std::is_same_v<T, float>) {
+      run({prefix.k, prefix.v});
+    } else {
+      auto const k = model_.scratch.template lease<T>(prefix.k.shape());
+      auto const v = model_.scratch.template lease<T>(prefix.v.shape());
+      auto const convert = [&](TensorView<float const, 3> from, TensorView<T, 3> to) { kernels::convert(exec_, from.template reshaped<1>({from.size()}), to.template reshaped<1>({to.size()})); };
+      convert(prefix.k, k.view());
+      convert(prefix.v, v.view());
+      run({k.view(), v.view()});
+    }
+  }
+
+  void read_average(TensorView<float const, 3> tokens, Index first_patch, MatrixView<float> features) const {
+    kernels::mean_tokens(exec_, tokens, first_patch, features);
+    if (shape_.fc_norm) { model_.norm.forward(exec_, RowsView<float>(features), RowsView<float>(features)); }
+  }
+
+  /// The first rows of every sequence.
+  void copy_first_rows(TensorView<float const, 3> from, TensorView<float, 3> to) const {
+    auto const index = model_.scratch.template lease<Index>(Shape<1>{to.extent(0) * to.extent(1)});
+    Vector<Index> rows({to.extent(0) * to.extent(1)});
+    for (Index i = 0; i < rows.size(); ++i) { rows(i) = i / to.extent(1) * from.extent(1) + i % to.extent(1); }
+    kernels::upload(exec_, rows.cview(), index.view());
+    kernels::gather(exec_, from.reshaped<2>({from.extent(0) * from.extent(1), from.extent(2)}), TensorView<Index const, 1>(index.view()), to.reshaped<2>({rows.size(), to.extent(2)}));
+    exec_.wait();  // `rows` must live until it is uploaded
+  }
+
+  Exec const& exec_;
+  PackedVit<Exec> const& model_;
+  VitShape const& shape_;
+};
+
+}  // namespace accrete

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace accrete {
+
+/// The counter-based generator: a bijection of 128-bit counters for every 64-bit key.
+/// @source Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3, ten rounds
+struct Philox4x32 {
+  using Counter = std::array<std::uint32_t, 4>;
+  using Key = std::array<std::uint32_t, 2>;
+  static constexpr int rounds = 10;
+
+  /// The four random words of one counter. No state, no error.
+  [[nodiscard]] static constexpr Counter block(Counter counter, Key key) {
+    for (int round = 0; round < rounds; ++round) {
+      std::uint64_t const first = std::uint64_t{0xD2511F53U} * counter[0];
+      std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * counter[2];
+      counter = {static_cast<std::uint32_t>(second >> 32U) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(second), static_cast<std::uint32_t>(first >> 32U) ^ counter[3] ^ key[1],
+                 static_cast<std::uint32_t>(first)};
+      key[0] += 0x9E3779B9U;
+      key[1] += 0xBB67AE85U;
+    }
+    return counter;
+  }
+};
+
+/// What a random number is for. The numbers are part of every saved model: append, never reorder.
+enum class Purpose : std::uint32_t { shuffle, augmentation, dropout, projection, class_sampling, clustering, initialisation, split };
+
+/// All there is to store about a stream of random numbers.
+struct RngKey {
+  std::uint64_t seed = 0;
+  Purpose purpose = Purpose::shuffle;
+  std::uint32_t task = 0;
+  std::uint32_t epoch = 0;
+  std::uint64_t object = 0;
+
+  friend constexpr bool operator==(RngKey const&, RngKey const&) = default;
+};
+
+/// Random numbers by position: a value depends on the key and the element's number only, never on a thread, a rank, or what was drawn before.
+/// The key is folded into Philox by Philox itself, so that streams whose keys differ in one field share nothing.
+/// `word`, `uniform` and `normal` read the same words; a stream is meant for one of them.
+class Rng {
+ public:
+  explicit constexpr Rng(RngKey key) {
+    Philox4x32::Key const seed{low(key.seed), high(key.seed)};
+    auto const place = Philox4x32::block({static_cast<std::uint32_t>(key.purpose), key.task, key.epoch, 0}, seed);
+    auto const stream = Philox4x32::block({place[0] ^ low(key.object), place[1] ^ high(key.object), place[2], place[3]}, seed);
+    key_ = {stream[0], stream[1]};
+    tail_ = {stream[2], stream[3]};
+  }
+
+  /// 32 random bits.
+  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t element) const { return words(element / 4)[element % 4]; }
+
+  /// In [0, 1), a multiple of 2^-53. Element e is made of words 2e and 2e + 1.
+  [[nodiscard]] constexpr double uniform(std::uint64_t element) const {
+    auto const four = words(element / 2);
+    std::uint64_t const upper = four[element % 2 * 2] >> 5U;
+    std::uint64_t const lower = four[element % 2 * 2 + 1] >> 6U;
+    return static_cast<double>(upper << 26U | lower) * 0x1p-53;
+  }
+
+  /// Standard normal, by Box and Muller on the two words of a pair of elements:
+  ///   r = sqrt(-2 ln((w0 + 0.5) 2^-32)),  a = 2 pi (w1 + 0.5) 2^-32;   even element r cos a, odd element r sin a
+  [[nodiscard]] float normal(std::uint64_t element) const {
+    auto const four = words(element / 4);
+    auto const pair = normal_pair(four[element % 4 / 2 * 2], four[element % 4 / 2 * 2 + 1]);
+    return element % 2 == 0 ? pair.first : pair.second;
+  }
+
+  /// The normals of consecutive elements, the same bits as `normal` gives one by one.
+  /// @param[out] out [n]  element `first_element + i` in out[i]
+  void fill_normal(std::uint64_t first_element, VectorView<float> out) const {
+    Index const count = out.size();
+    Index i = 0;
+    for (; i < count && (first_element + static_cast<std::uint64_t>(i)) % 4 != 0; ++i) { out[i] = normal(first_element + static_cast<std::uint64_t>(i)); }
+    for (; i + 4 <= count; i += 4) {
+      auto const four = words((first_element + static_cast<std::uint64_t>(i)) / 4);
+      auto const first = normal_pair(four[0], four[1]);
+      auto const second = normal_pair(four[2], four[3]);
+      float* const place = out.data() + i;
+      place[0] = first.first;
+      place[1] = first.second;
+      place[2] = second.first;
+      place[3] = second.second;
+    }
+    for (; i < count; ++i) { out[i] = normal(first_element + static_cast<std::uint64_t>(i)); }
+  }
+
+  /// A uniformly drawn order of 0 ... n-1 (Fisher and Yates; bounded numbers by Lemire's rejection, so there is no bias).
+  /// @throws ShapeError  when n is negative or 2^32 and more
+  [[nodiscard]] std::vector<Index> permutation(Index n) const {
+    expects(n >= 0 && n <= std::numeric_limits<std::uint32_t>::max(), "Rng::permutation", "the length must lie in [0, 2^32)", n);
+    std::vector<Index> order(static_cast<std::size_t>(n));
+    std::iota(order.begin(), order.end(), Index{0});
+    std::uint64_t drawn = 0;
+    for (std::size_t i = order.size(); i > 1; --i) { std::swap(order[i - 1], order[below(static_cast<std::uint32_t>(i), drawn)]); }
+    return order;
+  }
+
+ private:
+  static constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+  static constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); }
+
+  [[nodiscard]] constexpr Philox4x32::Counter words(std::uint64_t block) const { return Philox4x32::block({low(block), high(block), tail_[0], tail_[1]}, key_); }
+
+  static std::pair<float, float> normal_pair(std::uint32_t first, std::uint32_t second) {
+    // In double, so that the rounding of the machine's log and cos disappears in the float result.
+    double const radius = std::sqrt(-2.0 * std::log((first + 0.5) * 0x1p-32));
+    double const angle = 6.283185307179586476925 * ((second + 0.5) * 0x1p-32);
+    return {static_cast<float>(radius * std::cos(angle)), static_cast<float>(radius * std::sin(angle))};
+  }
+
+  [[nodiscard]] constexpr std::uint32_t below(std::uint32_t bound, std::uint64_t& drawn) const {
+    std::uint32_t const rejected = static_cast<std::uint32_t>(-bound) % bound;  // 2^32 mod bound
+    while (true) {
+      std::uint64_t const scaled = std::uint64_t{word(drawn++)} * bound;
+      if (low(scaled) >= rejected) { return high(scaled); }
+    }
+  }
+
+  Philox4x32::Key key_{};
+  std::array<std::uint32_t, 2> tail_{};
+};
+
+}  // namespace accrete

@@ -1,0 +1,88 @@
+#pragma once
+
+// Needs nvcc's toolkit: weights for cuBLASLt.
+
+#include <accrete/core/bfloat16.hpp>
+#include <accrete/core/precision.hpp>
+#include <accrete/core/tensor.hpp>
+#include <accrete/device/cublaslt.cuh>
+#include <accrete/device/cuda_memory.cuh>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+namespace accrete::device {
+
+/// The weights of a product in device memory, in the precision they were packed for, with the algorithms chosen for them.
+/// Copies share one storage; any number of threads may use it, on the device that was current when it was made.
+class CublasLtWeights {
+ public:
+  CublasLtWeights() = default;
+  /// @param[in] weight [out, in];  @param[in] bias [out] or empty;  host memory, free when this returns
+  /// @throws DeviceError  when the device has no room, or there is none
+  CublasLtWeights(Precision precision, MatrixView<float const> weight, VectorView<float const> bias) : storage_(std::make_shared<Storage>(precision, weight, bias)) {}
+
+  [[nodiscard]] Index inputs() const { return storage_ ? storage_->inputs : 0; }
+  [[nodiscard]] Index outputs() const { return storage_ ? storage_->outputs : 0; }
+  [[nodiscard]] Precision precision() const { return storage_ ? storage_->precision : Precision::float32; }
+
+  /// Queues y = x W^T + b, or y += x W^T + b.
+  /// @param[in] x [rows, in] in the packed precision;  @param[out] y [rows, out] float;  device memory
+  /// @throws DeviceError  when cuBLASLt refuses it
+  void multiply(DeviceRows const& x, DeviceRows const& y, bool accumulate, cudaStream_t stream) const {
+    cublasLtMatmulAlgo_t const algorithm = storage_->algorithm(x, y, accumulate);
+    CublasLtProduct(storage_->weight(), storage_->bias.data(), x, y, accumulate).run(storage_->library->handle(), algorithm, x, y, stream);
+  }
+
+ private:
+  struct Storage {
+    using Key = std::tuple<std::uint32_t, std::uint32_t, bool>;
+
+    Precision precision;
+    Index inputs;
+    Index outputs;
+    Matrix<float, CudaMemory> wide;  // one of the two is empty
+    Matrix<bfloat16, CudaMemory> narrow;
+    Vector<float, CudaMemory> bias;
+    std::shared_ptr<CublasLt const> library = CublasLt::of_current_device();
+    std::mutex mutex;
+    std::map<Key, cublasLtMatmulAlgo_t> algorithms;
+
+    Storage(Precision wanted, MatrixView<float const> weight, VectorView<float const> given_bias) : precision(wanted), inputs(weight.extent(1)), outputs(weight.extent(0)), bias(given_bias.shape()) {
+      if (precision == Precision::float32) {
+        wide = Matrix<float, CudaMemory>(weight.shape());
+        upload(weight.data(), wide.data(), weight.size());
+      } else {
+        Matrix<bfloat16> rounded(weight.shape());
+        for (Index i = 0; i < weight.size(); ++i) { rounded.data()[i] = to_bfloat16(weight.data()[i]); }
+        narrow = Matrix<bfloat16, CudaMemory>(weight.shape());
+        upload(rounded.data(), narrow.data(), rounded.size());
+      }
+      upload(given_bias.data(), bias.data(), given_bias.size());
+    }
+
+    [[nodiscard]] void const* weight() const { return precision == Precision::float32 ? static_cast<void const*>(wide.data()) : narrow.data(); }
+
+    [[nodiscard]] cublasLtMatmulAlgo_t algorithm(DeviceRows const& x, DeviceRows const& y, bool accumulate) {
+      Key const key{x.alignment(), y.alignment(), accumulate};
+      std::lock_guard const lock(mutex);
+      auto const known = algorithms.find(key);
+      if (known != algorithms.end()) { return known->second; }
+      return algorithms.emplace(key, CublasLtProduct::choose(library->handle(), weight(), bias.data(), x, y, accumulate)).first->second;
+    }
+
+    /// Waits, so that any stream may use the copy.
+    template <class T>
+    static void upload(T const* from, T* to, Index count) {
+      if (count == 0) { return; }
+      check_cuda(cudaMemcpy(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy to the device");
+      check_cuda(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
+    }
+  };
+
+  std::shared_ptr<Storage> storage_;
+};
+
+}  // namespace accrete::device

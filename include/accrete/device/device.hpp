@@ -1,0 +1,16 @@
+#pragma once
+
+/// Everything a device executor runs, with the systems any C++ compiler can build. `CudaSystem` comes with device/cuda.cuh.
+// IWYU pragma: begin_exports
+#include <accrete/device/attention.hpp>
+#include <accrete/device/cpp_system.hpp>
+#include <accrete/device/executor.hpp>
+#include <accrete/device/gather.hpp>
+#include <accrete/device/layer_norm.hpp>
+#include <accrete/device/omp_system.hpp>
+#include <accrete/device/product.hpp>
+#include <accrete/device/rank_k_update.hpp>
+#include <accrete/device/rows.hpp>
+#include <accrete/device/tokens.hpp>
+#include <accrete/device/transfer.hpp>
+// IWYU pragma: end_exports

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <accrete/core/executor.hpp>
+#include <accrete/core/precision.hpp>
+#include <accrete/core/tensor.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+namespace accrete {
+
+namespace detail {
+/// The least an executor is, so that a promise "for any executor" can be asked of a head.
+struct SomeExecutor {
+  struct PackedWeights {};
+  using Memory = HostMemory;
+  static constexpr std::string_view name = "any";
+  Precision precision = Precision::float32;
+  void wait() const {}
+};
+struct SomeWriter {};
+struct SomeReader {};
+}  // namespace detail
+
+/// Keeps what a run learns in a type of its own that can be made empty, copied and moved.
+template <class H>
+concept HasHeadState = requires { typename H::State; } && std::semiregular<typename H::State>;
+
+/// Can be told that there are more classes from now on, and says how many there are.
+template <class H>
+concept AdmitsClasses = requires(H const& head, typename H::State& state, typename H::State const& known, Index classes) {
+  head.admit(state, classes);
+  { head.classes(known) } -> std::same_as<Index>;
+};
+
+/// Adds labelled features to its statistics, and turns statistics into what scores: `observe` any number of times, then `fit` once.
+template <class H>
+concept LearnsFromFeatures = requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, MatrixView<float const> features, std::span<Index const> columns) {
+  head.observe(exec, state, features, columns);
+  head.fit(exec, state);
+};
+
+/// Scores features [B, L] against every class, [B, C], larger is better.
+template <class H>
+concept ScoresClasses = requires(H const& head, typename H::State const& state, detail::SomeExecutor const& exec, MatrixView<float const> features, MatrixView<float> scores) {
+  head.scores(exec, state, features, scores);
+};
+
+/// Writes its state into a model file and reads it back, bit for bit.
+template <class H>
+concept StoresItsState = requires(H const& head, typename H::State& state, typename H::State const& known, detail::SomeWriter& writer, detail::SomeReader const& reader) {
+  head.write(known, writer);
+  head.read(state, reader);
+};
+
+/// What a head's statistics allow besides adding.
+struct StatisticsTraits {
+  bool additive = false;     ///< statistics of parts add up to those of the whole
+  bool mergeable = false;    ///< two states can be merged
+  bool forgettable = false;  ///< a class can be taken back
+  bool forgets_by_features = false;  ///< ... only when its features are given or were kept
+};
+
+template <class H>
+concept StatesItsStatistics = requires {
+  { H::statistics } -> std::convertible_to<StatisticsTraits>;
+};
+
+/// Features to scores, over a number of classes that grows.
+template <class H>
+concept ClassifierHead = std::copyable<H> && HasHeadState<H> && AdmitsClasses<H> && LearnsFromFeatures<H> && ScoresClasses<H> && StoresItsState<H> && StatesItsStatistics<H>;
+
+/// Adds another state: column j of the other becomes column columns[j] of this one.
+template <class H>
+concept MergesStatistics = ClassifierHead<H> && H::statistics.mergeable &&
+                           requires(H const& head, typename H::State& state, typename H::State const& other, std::span<Index const> columns) { head.merge(state, other, columns); };
+
+/// Takes a class back as if it had never been learned; the columns behind it move up by one.
+template <class H>
+concept ForgetsClasses = ClassifierHead<H> && H::statistics.forgettable &&
+                         requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, Index column, MatrixView<float const> features) {
+                           head.forget(exec, state, column, features);
+                         };
+
+}  // namespace accrete

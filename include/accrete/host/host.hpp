@@ -1,0 +1,20 @@
+#pragma once
+
+/// Everything the host executor runs.
+// IWYU pragma: begin_exports
+#include <accrete/config.hpp>
+#include <accrete/host/attention.hpp>
+#include <accrete/host/dense.hpp>
+#include <accrete/host/eigen.hpp>
+#include <accrete/host/eigen_products.hpp>
+#include <accrete/host/executor.hpp>
+#include <accrete/host/gather.hpp>
+#include <accrete/host/layer_norm.hpp>
+#include <accrete/host/parts.hpp>
+#include <accrete/host/rows.hpp>
+#include <accrete/host/tokens.hpp>
+#include <accrete/host/transfer.hpp>
+#if ACCRETE_WITH_ONEDNN
+#include <accrete/host/onednn.hpp>
+#endif
+// IWYU pragma: end_exports

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+#include <accrete/host/simd.hpp>
+
+#include <algorithm>
+
+namespace accrete::host {
+
+/// Largest register tile: `tile_rows` rows of `tile_vectors` vectors, sums and operands together fill the register file.
+inline constexpr int tile_rows = 6;
+inline constexpr int tile_vectors = ACCRETE_VECTOR_BYTES == 64 ? 4 : 2;
+
+/// How `vectors` vectors fall into tiles of at most `tile_vectors`, as evenly as they can: 13 = 3 + 3 + 3 + 4.
+struct TileColumns {
+  Index vectors = 0;
+
+  [[nodiscard]] constexpr Index tiles() const { return (vectors + tile_vectors - 1) / tile_vectors; }
+  [[nodiscard]] constexpr Index first(Index tile) const { return vectors * tile / tiles(); }
+  [[nodiscard]] constexpr Index width(Index tile) const { return first(tile + 1) - first(tile); }
+};
+
+/// Operands of one tile: y = a b. All distances are in elements.
+template <class T>
+struct TileOperands {
+  T const* a;  // [rows, depth]
+  Index a_stride;
+  T const* b;  // [depth, columns], columns a multiple of the lanes
+  Index b_stride;
+  Index depth;
+  T* y;  // [rows, columns]
+  Index y_stride;
+};
+
+namespace detail {
+/// Every element is one chain of multiply-adds over the depth, in order: its bits depend neither on the tile's size nor on its neighbours.
+template <int Rows, int Vectors, class T>
+void multiply_tile(TileOperands<T> const& o) {
+  constexpr Index step = simd::lanes<T>;
+  simd::Vec<T> sum[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Vectors)] = {};
+  T const* b = o.b;
+  for (Index k = 0; k < o.depth; ++k, b += o.b_stride) {
+    simd::Vec<T> right[static_cast<std::size_t>(Vectors)];
+    ACCRETE_UNROLL
+    for (int j = 0; j < Vectors; ++j) { right[j] = simd::load(b + j * step); }
+    ACCRETE_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      auto const left = simd::broadcast(o.a[i * o.a_stride + k]);
+      ACCRETE_UNROLL
+      for (int j = 0; j < Vectors; ++j) { sum[i][j] = simd::multiply_add(left, right[j], sum[i][j]); }
+    }
+  }
+  ACCRETE_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    ACCRETE_UNROLL
+    for (int j = 0; j < Vectors; ++j) { simd::store(o.y + i * o.y_stride + j * step, sum[i][j]); }
+  }
+}
+
+template <int Vectors, class T>
+void multiply_rows(Index rows, TileOperands<T> o) {
+  for (; rows >= tile_rows; rows -= tile_rows, o.a += tile_rows * o.a_stride, o.y += tile_rows * o.y_stride) { multiply_tile<tile_rows, Vectors>(o); }
+  switch (rows) {
+    case 5: return multiply_tile<5, Vectors>(o);
+    case 4: return multiply_tile<4, Vectors>(o);
+    case 3: return multiply_tile<3, Vectors>(o);
+    case 2: return multiply_tile<2, Vectors>(o);
+    case 1: return multiply_tile<1, Vectors>(o);
+    default: return;
+  }
+}
+}  // namespace detail
+
+/// y = a b for any number of rows and `vectors` <= tile_vectors vectors of columns, by register tiles.
+template <class T>
+void multiply_panel(Index rows, Index vectors, TileOperands<T> const& operands) {
+  switch (vectors) {
+    case 1: return detail::multiply_rows<1>(rows, operands);
+    case 2: return detail::multiply_rows<2>(rows, operands);
+    default: break;
+  }
+  if constexpr (tile_vectors == 4) {
+    if (vectors == 3) { return detail::multiply_rows<3>(rows, operands); }
+    detail::multiply_rows<4>(rows, operands);
+  }
+}
+
+}  // namespace accrete::host

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+#include <accrete/io/atomic_file.hpp>
+#include <accrete/version.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace accrete {
+
+/// What an experiment did, as `result.json` holds it. Accuracies in percent.
+struct ResultRecord {
+  struct Task {
+    std::vector<Index> classes = {};  ///< dataset labels of the task
+    double top1 = 0.0;                ///< over all classes seen
+    double top5 = 0.0;
+    std::vector<double> per_task_top1 = {};
+    double train_seconds = 0.0;       ///< learning by gradient
+    double statistics_seconds = 0.0;  ///< features, statistics and fit
+    double evaluate_seconds = 0.0;
+    std::int64_t peak_rss_bytes = 0;  ///< of the process up to here
+    Index skipped = 0;                ///< pictures that could not be read
+  };
+
+  std::string method;
+  std::vector<std::pair<std::string, std::string>> settings;  ///< name and text; texts of numbers become numbers
+  std::string backbone_file;
+  std::string backbone_sha256;
+  std::string data;
+  std::vector<Index> class_order;
+  std::uint64_t seed = 0;
+  std::string precision;  ///< of the frozen trunk's products
+  int threads = 0;
+  std::vector<Task> tasks;
+  double average_accuracy = 0.0;
+  double last_accuracy = 0.0;
+  double forgetting = 0.0;
+  double backward_transfer = 0.0;
+  std::int64_t peak_rss_bytes = 0;
+
+  static constexpr int schema = 1;  ///< grows when a field changes its meaning or goes
+};
+
+namespace detail {
+
+/// A setting's text as JSON: a number when it is one, a text otherwise.
+[[nodiscard]] inline nlohmann::ordered_json setting_value(std::string const& text) {
+  auto value = nlohmann::ordered_json::parse(text, nullptr, false);
+  return value.is_number() ? value : nlohmann::ordered_json(text);
+}
+
+}  // namespace detail
+
+/// The record as JSON, fields in the order a person reads them; a number that is not finite becomes null, every other reads back to the same bits.
+[[nodiscard]] inline nlohmann::ordered_json to_json(ResultRecord const& record) {
+  using Json = nlohmann::ordered_json;
+  Json settings = Json::object();
+  for (auto const& [name, text] : record.settings) { settings[name] = detail::setting_value(text); }
+  Json tasks = Json::array();
+  for (ResultRecord::Task const& task : record.tasks) {
+    tasks.push_back({{"classes", task.classes},
+                     {"top1", task.top1},
+                     {"top5", task.top5},
+                     {"per_task_top1", task.per_task_top1},
+                     {"seconds", {{"train", task.train_seconds}, {"statistics", task.statistics_seconds}, {"evaluate", task.evaluate_seconds}}},
+                     {"peak_rss_bytes", task.peak_rss_bytes},
+                     {"skipped", task.skipped}});
+  }
+  return {{"schema", ResultRecord::schema},
+          {"accrete_version", ACCRETE_VERSION},
+          {"method", record.method},
+          {"settings", settings},
+          {"backbone", {{"file", record.backbone_file}, {"sha256", record.backbone_sha256}}},
+          {"data", record.data},
+          {"class_order", record.class_order},
+          {"seed", record.seed},
+          {"precision", record.precision},
+          {"threads", record.threads},
+          {"tasks", tasks},
+          {"average_accuracy", record.average_accuracy},
+          {"last_accuracy", record.last_accuracy},
+          {"forgetting", record.forgetting},
+          {"backward_transfer", record.backward_transfer},
+          {"peak_rss_bytes", record.peak_rss_bytes}};
+}
+
+/// Writes the record; the old file stays until the new one is complete. Text that is not UTF-8, as a file name may be, loses its broken bytes.
+/// @throws FileError  when the disk refuses
+inline void write_result(ResultRecord const& record, std::filesystem::path const& path) {
+  AtomicFile file(path);
+  file.write(to_json(record).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n');
+  file.commit();
+}
+
+}  // namespace accrete

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <accrete/core/scratch.hpp>
+#include <accrete/nn/attention.hpp>
+#include <accrete/nn/layer_norm.hpp>
+#include <accrete/nn/mlp.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace accrete::nn {
+
+/// One pre-norm transformer block with frozen weights, in place on the residual stream:
+///   x += proj(attention(norm1(x)));   x += fc2(act(fc1(norm2(x))))
+/// The stream is float32; with bfloat16 weights the normed rows, q, k, v, the heads' output and the hidden layer are bfloat16.
+/// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, Eqs. 2 and 3
+template <class Exec>
+class Block {
+ public:
+  using Scratch = ScratchPool<typename Exec::Memory>;
+
+  Block() = default;
+  Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp)
+      : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)) {}
+
+  /// All rows.
+  /// @tparam T  float or bfloat16, as the weights were packed
+  /// @param[in]     prefix keys and values in front of every sequence's own
+  /// @param[in,out] x      [B, T, D]
+  template <class T>
+  void forward(Exec const& exec, kernels::KeyValuePrefix<T> const& prefix, TensorView<float, 3> x, Scratch const& scratch) const {
+    Index const rows = x.extent(0) * x.extent(1);
+    Index const width = x.extent(2);
+    MatrixView<float> const stream(x.data(), {rows, width});
+    auto const normed = scratch.template lease<T>(Shape<2>{rows, width});
+    auto const wide = scratch.template lease<T>(Shape<2>{rows, std::max(3 * width, mlp_.hidden())});
+    norm1_.forward(exec, RowsView<float>(stream), RowsView<T>(normed.view()));
+    attention_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, 3 * width}), prefix, x.extent(0), RowsView<float>(stream));
+    norm2_.forward(exec, RowsView<float>(stream), RowsView<T>(normed.view()));
+    mlp_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, mlp_.hidden()}), RowsView<float>(stream));
+  }
+
+  /// The first `count` rows of each sequence, all that a pooled feature needs of the last block: keys and values are computed for every row, the rest for those alone.
+  /// The other rows keep the block's input. Only where the attention keeps queries apart.
+  /// @param[in,out] x [B, T, D]
+  template <class T>
+  void forward_rows(Exec const& exec, Index count, TensorView<float, 3> x, Scratch const& scratch) const {
+    Index const batch = x.extent(0);
+    Index const tokens = x.extent(1);
+    Index const width = x.extent(2);
+    auto const normed = scratch.template lease<T>(Shape<2>{batch * tokens, width});
+    auto const key_value = scratch.template lease<T>(Shape<2>{batch * tokens, 2 * width});
+    auto const query = scratch.template lease<T>(Shape<2>{batch, width});
+    auto const hidden = scratch.template lease<T>(Shape<2>{batch, mlp_.hidden()});
+    norm1_.forward(exec, RowsView<float>(x.data(), batch * tokens, width, width), RowsView<T>(normed.view()));
+    attention_.project_keys(exec, normed.view(), key_value.view());
+    MatrixView<T> const z(normed.data(), {batch, width});
+    for (Index row = 0; row < count; ++row) {
+      RowsView<float> const stream(x.data() + row * width, batch, width, tokens * width);
+      norm1_.forward(exec, stream, RowsView<T>(z));
+      attention_.forward_row(exec, z, query.view(), key_value.view(), stream);
+      norm2_.forward(exec, stream, RowsView<T>(z));
+      mlp_.forward(exec, z, hidden.view(), stream);
+    }
+  }
+
+ private:
+  LayerNorm<Exec> norm1_;
+  LayerNorm<Exec> norm2_;
+  Attention<Exec> attention_;
+  Mlp<Exec> mlp_;
+};
+
+}  // namespace accrete::nn

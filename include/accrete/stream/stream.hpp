@@ -1,0 +1,6 @@
+#pragma once
+
+/// Streams of tasks.
+#include <accrete/stream/class_incremental.hpp>   // IWYU pragma: export
+#include <accrete/stream/domain_incremental.hpp>  // IWYU pragma: export
+#include <accrete/stream/online.hpp>              // IWYU pragma: export

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+
+#include <functional>
+
+namespace accrete {
+
+class FeatureCache;
+
+/// How a pass over pictures reads them.
+struct Reading {
+  Index batch = 64;       ///< pictures per pass of the backbone; changes the speed, never a result
+  int loader_threads = 1;
+  bool skip_bad = false;  ///< leave out pictures that cannot be read, and list them, instead of stopping
+  FeatureCache* cache = nullptr;
+  std::function<void(Index done, Index total)> progress;
+};
+
+}  // namespace accrete

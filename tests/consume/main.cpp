@@ -1,0 +1,3 @@
+#include <stranger.hpp>
+
+int main() { return stranger::works() ? 0 : 1; }

@@ -1,0 +1,56 @@
+#include <accrete/core/settings.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace accrete {
+namespace {
+
+enum class Mode { fast, exact };
+
+struct Policy {
+  double ridge = 0.5;
+  std::int64_t size = 10;
+  Mode mode = Mode::exact;
+};
+
+std::vector<Setting<Policy>> settings() {
+  return {number_setting<Policy>("ridge", "regularisation", &Policy::ridge, 0.0, 1e9), number_setting<Policy>("size", "how many", &Policy::size, std::int64_t{1}, std::int64_t{100}),
+          choice_setting<Policy>("mode", "how", &Policy::mode, {{"fast", Mode::fast}, {"exact", Mode::exact}})};
+}
+
+TEST_CASE("settings are written as text and read back to the same bits") {
+  Policy policy;
+  policy.ridge = 0.1 + 0.2;
+  Policy other;
+  for (auto const& setting : settings()) { assign_setting(settings(), other, setting.name, setting.text(policy)); }
+  CHECK(other.ridge == policy.ridge);
+  CHECK(other.size == 10);
+  assign_setting(settings(), other, "mode", "fast");
+  CHECK(other.mode == Mode::fast);
+  CHECK(settings()[2].text(other) == "fast");
+}
+
+TEST_CASE("an unknown setting or choice names the nearest valid one, and nothing changes") {
+  Policy policy;
+  CHECK_THROWS_WITH_AS(assign_setting(settings(), policy, "rigde", "1"), "settings: there is no 'rigde'; did you mean 'ridge'?", ValueError);
+  CHECK_THROWS_WITH_AS(assign_setting(settings(), policy, "mode", "fats"), "mode: has no choice 'fats'; did you mean 'fast'?", ValueError);
+  for (char const* const text : {"", "x", "1x", " 1", "0", "101", "1.5", "-1"}) { CHECK_THROWS_AS(assign_setting(settings(), policy, "size", text), ValueError); }
+  for (char const* const text : {"nan", "inf", "-1", "1e10"}) { CHECK_THROWS_AS(assign_setting(settings(), policy, "ridge", text), ValueError); }
+  CHECK(policy.size == 10);
+  CHECK(policy.ridge == 0.5);
+  CHECK_THROWS_AS(assign_setting(std::vector<Setting<Policy>>{}, policy, "a", "1"), ValueError);
+}
+
+TEST_CASE("the nearest name has the fewest edits") {
+  std::vector<std::string> const names{"simplecil", "ranpac", "coda"};
+  CHECK(nearest_name("rampac", names) == "ranpac");
+  CHECK(nearest_name("simple", names) == "simplecil");
+  CHECK(nearest_name("x", {}) == "");
+}
+
+}  // namespace
+}  // namespace accrete

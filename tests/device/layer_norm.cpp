@@ -1,0 +1,90 @@
+#include "support/compare.hpp"
+#include "support/device.hpp"
+#include "support/tolerances.hpp"
+
+#include <accrete/kernels/layer_norm.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace {
+using namespace accrete;
+using namespace accrete::test;
+
+template <class T>
+Matrix<double> reference(Matrix<T> const& x, Vector<T> const& gain, Vector<T> const& offset, double epsilon) {
+  Matrix<double> y(x.shape());
+  for (Index i = 0; i < x.extent(0); ++i) {
+    long double mean = 0;
+    for (T const value : x[i]) { mean += static_cast<long double>(value) / x.extent(1); }
+    long double variance = 0;
+    for (T const value : x[i]) { variance += (static_cast<long double>(value) - mean) * (static_cast<long double>(value) - mean) / x.extent(1); }
+    for (Index j = 0; j < x.extent(1); ++j) {
+      y(i, j) = static_cast<double>((static_cast<long double>(x(i, j)) - mean) / std::sqrt(variance + epsilon)) * static_cast<double>(gain(j)) + static_cast<double>(offset(j));
+    }
+  }
+  return y;
+}
+
+template <class T, class Exec>
+void compare_with_reference(Exec const& exec, Index rows, Index width, double epsilon) {
+  CAPTURE(width);
+  auto x = normal<T>(20, Shape<2>{rows, width});
+  for (T& value : x) { value = T{3} * value + T{2}; }
+  auto const gain = normal<T>(21, Shape<1>{width});
+  auto const offset = normal<T>(22, Shape<1>{width});
+  auto const want = reference(x, gain, offset, epsilon);
+  auto there = on_device(exec, x);
+  auto const gain_there = on_device(exec, gain);
+  auto const offset_there = on_device(exec, offset);
+  Matrix<bfloat16, typename Exec::Memory> narrow(x.shape());
+  kernels::layer_norm(exec, there.view(), gain_there.view(), offset_there.view(), epsilon, narrow.view());
+  CHECK(relative_difference(on_host(exec, narrow), want) <= tolerance<bfloat16>(Kind::softmax));
+  kernels::layer_norm(exec, there.view(), gain_there.view(), offset_there.view(), epsilon, there.view());  // in place
+  CHECK(relative_difference(on_host(exec, there), want) <= tolerance<T>(Kind::softmax));
+}
+}  // namespace
+
+TEST_CASE_TEMPLATE("a device layer norm equals the formula in both scalars", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  for (Index const width : {2, 16, 37, 192, 768}) {
+    compare_with_reference<float>(exec, 5, width, 1e-6);
+    compare_with_reference<double>(exec, 5, width, 1e-12);
+  }
+}
+
+TEST_CASE_TEMPLATE("a device layer norm of a constant row is the offset", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  Matrix<float> x({2, 24});
+  std::fill(x.begin(), x.end(), 7.0F);
+  auto const gain = normal<float>(23, Shape<1>{24});
+  auto const offset = normal<float>(24, Shape<1>{24});
+  auto there = on_device(exec, x);
+  auto const gain_there = on_device(exec, gain);
+  auto const offset_there = on_device(exec, offset);
+  kernels::layer_norm(exec, there.view(), gain_there.view(), offset_there.view(), 1e-6, there.view());
+  auto const y = on_host(exec, there);
+  CHECK(same_bits(y[0], offset.cview()));
+  CHECK(same_bits(y[1], offset.cview()));
+}
+
+TEST_CASE_TEMPLATE("a device layer norm of rows at a distance is the one of the rows alone", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  auto const x = normal<float>(25, Shape<2>{13, 40});
+  auto const gain = on_device(exec, normal<float>(26, Shape<1>{10}));
+  auto const offset = on_device(exec, normal<float>(27, Shape<1>{10}));
+  auto there = on_device(exec, x);
+  auto const part = columns(there.view(), 20, 10);
+  kernels::layer_norm(exec, part, gain.view(), offset.view(), 1e-6, part);
+  auto const got = on_host(exec, there);
+  for (Index i = 0; i < 13; ++i) {
+    Matrix<float> row({1, 10});
+    for (Index j = 0; j < 10; ++j) { row(0, j) = x(i, 20 + j); }
+    auto row_there = on_device(exec, row);
+    kernels::layer_norm(exec, row_there.view(), gain.view(), offset.view(), 1e-6, row_there.view());
+    auto const alone = on_host(exec, row_there);
+    for (Index j = 0; j < 40; ++j) { CHECK(got(i, j) == (j >= 20 && j < 30 ? alone(0, j - 20) : x(i, j))); }
+  }
+}
