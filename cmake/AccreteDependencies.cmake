@@ -17,9 +17,6 @@ endif()
 
 # A macro: find_package sets variables that later calls in the same scope rely on.
 macro(accrete_find_dependencies)
-  # A project that adds accrete as a subdirectory links our targets outside of this folder.
-  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
-
   find_package(Threads REQUIRED)
   find_package(Eigen3 3.4 CONFIG REQUIRED)
   find_package(nlohmann_json CONFIG REQUIRED)
@@ -54,7 +51,6 @@ macro(accrete_find_dependencies)
   elseif(NOT ACCRETE_DEVICE_SYSTEM STREQUAL "CPP")
     message(FATAL_ERROR "ACCRETE_DEVICE_SYSTEM=${ACCRETE_DEVICE_SYSTEM} needs Thrust (CCCL of a CUDA toolkit, or libthrust-dev)")
   endif()
-  unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
 endmacro()
 
 # BUILD_ONLY keeps all this out of the exported targets: an installed package calls this module again, where it is found.

@@ -1,4 +1,9 @@
 #!/bin/sh
-# format.sh CLANG_FORMAT: every file of ours looks as .clang-format says.
+# format.sh CLANG_FORMAT         every file of ours looks as .clang-format says
+# format.sh CLANG_FORMAT -i      makes it so
 set -eu
-find include tests bench examples \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 | xargs -0 "$1" --dry-run -Werror
+cd "$(dirname -- "$0")/../.."
+program=$1
+shift
+[ "$#" -gt 0 ] || set -- --dry-run -Werror
+find include tests bench examples \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 | xargs -0 "$program" "$@"

@@ -1,6 +1,6 @@
 #include "support/vit_checks.hpp"
 
-#include <accrete/accrete_device.hpp>
+#include <accrete/device/device.hpp>
 
 #include <doctest/doctest.h>
 

@@ -2,14 +2,16 @@
 
 #include <accrete/data/folder.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -31,20 +33,26 @@ std::filesystem::path const& workplace() {
 
 bool is_safe(std::string_view path) { return !path.empty() && path.front() != '/' && path.size() < 100 && path.find('\0') == std::string_view::npos && path.find("..") == std::string_view::npos; }
 
-/// A line makes an entry: `a/b/` a folder, `a>b` a link a to b, anything else a file with its own path in it.
+/// A line makes an entry: `a/b/` a folder, `a>b` a link a to b, anything else an empty file. As few calls to the system as will do: they are what a run spends its time on.
 void make(std::string_view line) {
   std::error_code ignored;
   auto const arrow = line.find('>');
   std::string_view const place = line.substr(0, arrow);
   if (!is_safe(place)) { return; }
   auto const path = workplace() / place;
-  std::filesystem::create_directories(path.parent_path(), ignored);
-  if (arrow != std::string_view::npos) {
-    if (is_safe(line.substr(arrow + 1))) { std::filesystem::create_symlink(workplace() / line.substr(arrow + 1), path, ignored); }
-  } else if (place.back() == '/') {
-    std::filesystem::create_directories(path, ignored);
-  } else {
-    std::ofstream(path, std::ios::binary) << place;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    int made = -1;
+    if (arrow != std::string_view::npos) {
+      if (!is_safe(line.substr(arrow + 1))) { return; }
+      made = ::symlink((workplace() / line.substr(arrow + 1)).c_str(), path.c_str());
+    } else if (place.back() == '/') {
+      made = ::mkdir(path.c_str(), 0700);
+    } else {
+      made = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+      if (made >= 0) { ::close(made); }
+    }
+    if (made >= 0 || errno != ENOENT) { return; }
+    std::filesystem::create_directories(path.parent_path(), ignored);
   }
 }
 
@@ -52,10 +60,10 @@ void read_all(accrete::FolderSettings const& settings) {
   auto const data = accrete::image_folder(workplace(), settings);
   if (data.train.class_names() != data.test.class_names()) { std::abort(); }
   for (auto const& part : {data.train, data.test}) {
-    for (accrete::Index i = 0; i < part.size(); ++i) {
-      accrete::fuzz::expect_result_or_refusal(part.where(i), [&] { static_cast<void>(part.id(i)); });
-      accrete::fuzz::expect_result_or_refusal(part.where(i), [&] { static_cast<void>(part.image(i)); });
-    }
+    for (accrete::Index i = 0; i < part.size(); ++i) { accrete::fuzz::touch(part.where(i)); }
+    if (part.empty()) { continue; }
+    accrete::fuzz::expect_result_or_refusal(part.where(0), [&] { static_cast<void>(part.id(0)); });
+    accrete::fuzz::expect_result_or_refusal(part.where(0), [&] { static_cast<void>(part.image(0)); });
   }
 }
 
@@ -64,9 +72,9 @@ void read_all(accrete::FolderSettings const& settings) {
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   std::error_code ignored;
   std::filesystem::remove_all(workplace(), ignored);
-  std::filesystem::create_directories(workplace(), ignored);
+  std::filesystem::create_directory(workplace(), ignored);
   std::string_view text(reinterpret_cast<char const*>(data), size);
-  for (int lines = 0; !text.empty() && lines < 24; ++lines) {
+  for (int lines = 0; !text.empty() && lines < 10; ++lines) {
     auto const end = std::min(text.find('\n'), text.size());
     make(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));

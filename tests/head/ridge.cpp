@@ -234,6 +234,21 @@ TEST_CASE("forgetting a class equals never having learned it") {
   }
 }
 
+TEST_CASE("a first task of fewer samples than outputs is solved by inner products, and a later solve of the same sums agrees") {
+  Host const exec{.threads = 2};
+  Lesson const lesson = clouds(120, 12, 4, 68);
+  RidgeHead<> const head{.projection = 300};
+  RidgeHead<>::State first;
+  teach(exec, head, first, lesson, 4);
+  CHECK(first.report().by_inner_products);
+  CHECK(first.report().solution.residual <= std::numeric_limits<double>::epsilon());
+  RidgeHead<>::State again = first;
+  head.fit(exec, again);  // no new samples: the ridge is kept and the sums are factored
+  CHECK_FALSE(again.report().by_inner_products);
+  CHECK(again.ridge() == first.ridge());
+  CHECK(relative_difference(again.weights(), first.weights()) <= tolerance<double>(Kind::routes));
+}
+
 TEST_CASE("the ridge stays when a class is forgotten") {
   Host const exec;
   Lesson const lesson = clouds(300, 12, 3, 59);

@@ -214,21 +214,44 @@ TEST_CASE("a choice needs five samples; with fewer the last ridge is kept, or th
   NoProjection const map(10, 0, 0);
   Lesson const four = lesson.range(0, 4);
   RidgeReport report;
-  choose_ridge(Host{}, map, {four.features.view(), four.columns, 3}, known, {.before = 0.125}, report);
+  (void)choose_ridge(Host{}, map, {four.features.view(), four.columns, 3}, known, {.before = 0.125}, report);
   CHECK(report.chosen == 0.125);
   CHECK(report.chosen_by == "kept");
   CHECK(report.selection_samples == 0);
-  choose_ridge(Host{}, map, {four.features.view(), four.columns, 3}, known, {}, report);
+  (void)choose_ridge(Host{}, map, {four.features.view(), four.columns, 3}, known, {}, report);
   CHECK(report.chosen_by == "gcv");
   CHECK(report.chosen == RidgeGrid::values[static_cast<std::size_t>(RidgeGrid::best(gcv_losses(Host{}, known)))]);
 
   RidgeReport sub_sampled;
-  choose_ridge(Host{}, map, {lesson.features.view(), lesson.columns, 3}, known, {.most_samples = 20}, sub_sampled);
+  (void)choose_ridge(Host{}, map, {lesson.features.view(), lesson.columns, 3}, known, {.most_samples = 20}, sub_sampled);
   CHECK(sub_sampled.chosen_by == "holdout");
   CHECK(sub_sampled.selection_samples == 20);
   RidgeReport other_key;
-  choose_ridge(Host{}, map, {lesson.features.view(), lesson.columns, 3}, known, {.most_samples = 20, .key = {.seed = 1}}, other_key);
+  (void)choose_ridge(Host{}, map, {lesson.features.view(), lesson.columns, 3}, known, {.most_samples = 20, .key = {.seed = 1}}, other_key);
   CHECK(other_key.losses != sub_sampled.losses);
+}
+
+TEST_CASE("a hold-out over all samples gives the weights away, the same as the normal equations give") {
+  Lesson const lesson = clouds(70, 90, 4, 47);
+  auto const h = in_double(lesson.features);
+  SymmetricMatrix<double> gram(90);
+  kernels::rank_k_update(Host{}, 1.0, lesson.features.cview(), gram.view());
+  auto const sums = naive_product(transposed(one_hot(lesson.columns, 5)), h);
+  NoProjection const map(90, 0, 0);
+  LabelledRows const rows{lesson.features.view(), lesson.columns, 5};
+  HoldoutDual<Host, NoProjection> const dual(Host{.threads = 2}, map, rows, 56);
+  CHECK(dual.losses() == holdout_losses(Host{.threads = 2}, map, rows, 56));
+  for (std::size_t const i : middle) {
+    auto const weights = dual.weights(RidgeGrid::values[i]);
+    REQUIRE(weights);
+    CHECK(relative_difference(*weights, transposed(weights_by_elimination(h, one_hot(lesson.columns, 5), RidgeGrid::values[i]))) <= tolerance<double>(Kind::routes));
+  }
+  RidgeReport report;
+  CHECK(choose_ridge(Host{}, map, rows, {gram.view(), sums.view(), 70}, {}, report));
+  CHECK(report.chosen_by == "holdout");
+  // Not where older samples are in the sums, nor where a part was looked at.
+  CHECK_FALSE(choose_ridge(Host{}, map, rows, {gram.view(), sums.view(), 71}, {}, report));
+  CHECK_FALSE(choose_ridge(Host{}, map, rows, {gram.view(), sums.view(), 70}, {.most_samples = 69}, report));
 }
 
 TEST_CASE("a choice among losses that are all infinite falls back to the sums' diagonal") {
@@ -237,6 +260,6 @@ TEST_CASE("a choice among losses that are all infinite falls back to the sums' d
   auto const zeros = Matrix<float>::zeros({6, 3});
   std::vector<Index> const columns(6, 0);
   RidgeReport report;
-  choose_ridge(Host{}, NoProjection(3, 0, 0), {zeros.view(), columns, 1}, {gram.view(), sums.view(), 6}, {}, report);
+  (void)choose_ridge(Host{}, NoProjection(3, 0, 0), {zeros.view(), columns, 1}, {gram.view(), sums.view(), 6}, {}, report);
   CHECK(report.chosen > 0.0);
 }

@@ -159,6 +159,16 @@ TEST_CASE("integers are read into any integer that holds them, and into nothing 
   CHECK(file.read<int, 1>("flags")(1) == 0);
 }
 
+TEST_CASE("a BOOL is true for every byte but 0, and is never shown in place") {
+  auto const bytes = file_of(R"({"b":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", std::string("\0\1\xF7", 3));
+  auto const file = parsed(bytes);
+  auto const read = file.read<bool, 1>("b");
+  CHECK_FALSE(read(0));
+  CHECK(read(1));
+  CHECK(read(2));
+  CHECK_FALSE(file.view<bool, 1>("b").has_value());
+}
+
 TEST_CASE("messages name file, tensor, what was found and what was wanted") {
   std::string const bytes = file_of(R"({"w\u0007":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]}})", "123456");
   auto const file = parsed(bytes);

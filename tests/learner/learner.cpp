@@ -41,7 +41,7 @@ Samples samples(std::vector<std::string> const& classes, Index per_class, std::u
   Samples made{Matrix<float>({static_cast<Index>(classes.size()) * per_class, width}), {}};
   Index row = 0;
   for (std::string const& name : classes) {
-    Rng const centre({.seed = name.front() * 7ULL, .purpose = Purpose::initialisation});
+    Rng const centre({.seed = static_cast<std::uint64_t>(name.front()) * 7, .purpose = Purpose::initialisation});
     for (Index i = 0; i < per_class; ++i, ++row) {
       Rng const noise({.seed = seed, .purpose = Purpose::augmentation, .object = static_cast<std::uint64_t>(row) * 131 + static_cast<std::uint64_t>(name.front())});
       for (Index d = 0; d < width; ++d) { made.features(row, d) = centre.normal(static_cast<std::uint64_t>(d)) + 0.3F * noise.normal(static_cast<std::uint64_t>(d)); }
@@ -96,7 +96,7 @@ TEST_CASE_TEMPLATE("what was refused changed nothing", Method, Nearest, Ridge) {
   CHECK_THROWS_AS(learner.observe(exec, Matrix<float>({0, width}), {}), ValueError);
   CHECK_THROWS_AS(learner.observe(exec, Matrix<float>::zeros({1, width + 1}), std::vector<std::string>{"x"}), ShapeError);
   CHECK_THROWS_AS(learner.forget(exec, "cow", good.features), ValueError);
-  CHECK_THROWS_AS(learner.evaluate(exec, Examples()), ValueError);
+  CHECK_THROWS_AS(static_cast<void>(learner.evaluate(exec, Examples())), ValueError);
   CHECK(learner.classes().size() == 2);
   CHECK(same_bits(learner.predict_features(exec, good.features), before));
 }
@@ -118,11 +118,12 @@ TEST_CASE_TEMPLATE("a model file brings everything back, and is refused by anoth
   CHECK(same_bits(loaded.predict_features(exec, task.features), learner.predict_features(exec, task.features)));
 
   using Other = std::conditional_t<std::is_same_v<Method, Ridge>, Nearest, Ridge>;
-  CHECK_THROWS_AS(Other::load(folder / "model", small_vit()), FileError);
+  CHECK_THROWS_AS(static_cast<void>(Other::load(folder / "model", small_vit())), FileError);
   Vit<> const other_heads = Vit<>::load(golden_path("vit/plain.weights.safetensors"), {.heads = 6, .image_height = 32});
-  CHECK_THROWS_AS(Method::load(folder / "model", other_heads), FileError);
-  write_file(folder / "cut", read_file(folder / "model").substr(0, 4000));
-  CHECK_THROWS_AS(Method::load(folder / "cut"), FileError);
+  CHECK_THROWS_AS(static_cast<void>(Method::load(folder / "model", other_heads)), FileError);
+  std::string const whole = read_file(folder / "model");
+  write_file(folder / "cut", whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_AS(static_cast<void>(Method::load(folder / "cut")), FileError);
 }
 
 TEST_CASE_TEMPLATE("shards merge to what one run learns, classes uniting by name", Method, Nearest, Ridge) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,9 @@ struct Finished {
   std::filesystem::path const err = folder / "err";
   pid_t const child = fork();
   if (child == 0) {
-    bool const ready = std::freopen(out.c_str(), "wb", stdout) != nullptr && std::freopen(err.c_str(), "wb", stderr) != nullptr && std::freopen("/dev/null", "rb", stdin) != nullptr;
+    // Descriptors, not streams: a stream would first flush what the parent had buffered, a second time.
+    auto const redirect = [](int descriptor, char const* path, int flags) { return dup2(open(path, flags, 0600), descriptor) == descriptor; };
+    bool const ready = redirect(STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT) && redirect(STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT) && redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
     std::vector<char*> list;
     std::string name = program.string();
     std::vector<std::string> copies = arguments;

@@ -65,7 +65,10 @@ class Vit {
   /// SHA-256 of the weights' bytes. Reads the whole file on the first call.
   [[nodiscard]] std::string const& sha256() const {
     std::lock_guard const lock(shared_->mutex);
-    if (shared_->sha256.empty()) { shared_->sha256 = shared_->checkpoint.sha256(); }
+    if (shared_->sha256.empty()) {
+      shared_->sha256 = shared_->checkpoint.sha256();
+      shared_->checkpoint.forget();
+    }
     return shared_->sha256;
   }
 
@@ -227,6 +230,8 @@ class Vit {
     if (slot == nullptr) {
       VitParameters const parameters(shared_->checkpoint, shared_->blueprint);
       slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, parameters, shape(), shared_->positions));
+      exec.wait();
+      shared_->checkpoint.forget();  // the packed weights are all that is needed from here on
     }
     return std::static_pointer_cast<PackedVit<Exec> const>(slot);
   }

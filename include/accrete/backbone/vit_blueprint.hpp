@@ -2,13 +2,14 @@
 
 #include <accrete/backbone/families.hpp>
 #include <accrete/backbone/names.hpp>
+#include <accrete/backbone/position_table.hpp>
 #include <accrete/backbone/vit_config.hpp>
 #include <accrete/backbone/vit_options.hpp>
+#include <accrete/backbone/vit_parameter_list.hpp>
 #include <accrete/backbone/vit_shape.hpp>
 #include <accrete/io/checkpoint.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,14 +17,6 @@
 #include <vector>
 
 namespace accrete {
-
-/// How the rows of a position table belong to the tokens.
-struct PositionTable {
-  Index outside = 0;          ///< rows in front that belong to no patch
-  bool class_row = false;     ///< the one row in front is the class token's alone, though there are registers too
-  Index height = 0;           ///< patches; the grid the table was learned on
-  Index width = 0;            ///< patches
-};
 
 /// A vision transformer read off a checkpoint: its shape, where its parameters lie, and where each property came from. No parameter is read yet.
 struct VitBlueprint {
@@ -58,35 +51,24 @@ class BlueprintReader {
   }
 
  private:
-  // ---- what lies in the file ----
-
   [[nodiscard]] bool has(std::string_view canonical) const { return result_.names.tensors.find(canonical) != result_.names.tensors.end(); }
 
-  /// Extents without ones in front, parts put under each other; empty when a part is missing or does not fit the others.
+  [[nodiscard]] static Extents without_leading_ones(Extents shape) {
+    while (shape.size() > 1 && shape.front() == 1) { shape.erase(shape.begin()); }
+    return shape;
+  }
+
+  /// Extents without ones in front, parts put under each other; empty when a part is missing or unlike the others.
   [[nodiscard]] Extents extents(std::string_view canonical) const {
     auto const tensor = result_.names.tensors.find(canonical);
     if (tensor == result_.names.tensors.end()) { return {}; }
-    Extents whole;
-    for (std::string const& name : tensor->second.names) {
-      if (name.empty()) { return {}; }
-      Extents part = checkpoint_.entry(name).shape;
-      while (part.size() > 1 && part.front() == 1) { part.erase(part.begin()); }
-      if (part.empty()) { return {}; }
-      if (whole.empty()) {
-        whole = part;
-      } else if (part == Extents(checkpoint_entry_shape(tensor->second.names.front()))) {
-        whole.front() += part.front();
-      } else {
-        return {};
-      }
-    }
+    auto const& names = tensor->second.names;
+    if (std::any_of(names.begin(), names.end(), [](std::string const& name) { return name.empty(); })) { return {}; }
+    Extents whole = without_leading_ones(checkpoint_.entry(names.front()).shape);
+    bool const alike = std::all_of(names.begin(), names.end(), [&](std::string const& name) { return without_leading_ones(checkpoint_.entry(name).shape) == whole; });
+    if (whole.empty() || !alike) { return {}; }
+    whole.front() *= static_cast<Index>(names.size());
     return whole;
-  }
-
-  [[nodiscard]] Extents checkpoint_entry_shape(std::string const& name) const {
-    Extents shape = checkpoint_.entry(name).shape;
-    while (shape.size() > 1 && shape.front() == 1) { shape.erase(shape.begin()); }
-    return shape;
   }
 
   template <class... Parts>
@@ -95,8 +77,6 @@ class BlueprintReader {
   }
 
   void note(std::string property, std::string value, std::string read_from) { result_.provenance.push_back({std::move(property), std::move(value), std::move(read_from)}); }
-
-  // ---- the architecture ----
 
   void check_pool_is_known() const {
     for (std::string const& name : result_.names.unexpected) {
@@ -144,52 +124,12 @@ class BlueprintReader {
     note("hidden", message(shape.hidden), "shapes");
   }
 
-  // ---- are the tensors the ones such a network has? ----
-
-  [[nodiscard]] std::vector<std::pair<std::string, Extents>> wanted() const {
-    VitShape const& shape = result_.shape;
-    Index const width = shape.width;
-    std::vector<std::pair<std::string, Extents>> all;
-    auto const vector = [&](std::string const& name, Index size) { all.emplace_back(name, Extents{size}); };
-    auto const linear = [&](std::string const& name, Index rows, Index columns, bool bias = true) {
-      all.emplace_back(name + ".weight", Extents{rows, columns});
-      if (bias) { vector(name + ".bias", rows); }
-    };
-    auto const norm = [&](std::string const& name) {
-      vector(name + ".weight", width);
-      vector(name + ".bias", width);
-    };
-    if (shape.class_token) { vector("cls_token", width); }
-    if (shape.distillation_token) { vector("dist_token", width); }
-    if (shape.registers == 1) { vector("reg_token", width); }
-    if (shape.registers > 1) { all.emplace_back("reg_token", Extents{shape.registers, width}); }
-    all.emplace_back("patch_embed.proj.weight", Extents{width, shape.channels, shape.patch, shape.patch});
-    if (shape.patch_bias) { vector("patch_embed.proj.bias", width); }
-    all.emplace_back("pos_embed", Extents{0, width});  // the number of rows is read later
-    if (shape.pre_norm) { norm("norm_pre"); }
-    for (Index i = 0; i < shape.depth; ++i) {
-      std::string const block = message("blocks.", i, '.');
-      norm(block + "norm1");
-      linear(block + "attn.qkv", 3 * width, width, shape.qkv_bias);
-      linear(block + "attn.proj", width, width);
-      norm(block + "norm2");
-      linear(block + "mlp.fc1", shape.hidden, width);
-      linear(block + "mlp.fc2", width, shape.hidden);
-      if (shape.layer_scale) {
-        vector(block + "ls1.gamma", width);
-        vector(block + "ls2.gamma", width);
-      }
-    }
-    norm(shape.fc_norm ? "fc_norm" : "norm");
-    return all;
-  }
-
   void check_tensors() const {
     std::vector<std::string> missing;
     std::vector<std::string> misshapen;
     std::vector<std::string> unexpected = result_.names.unexpected;
     std::set<std::string, std::less<>> known;
-    for (auto const& [name, shape] : wanted()) {
+    for (auto const& [name, shape] : parameters_of(result_.shape)) {
       known.insert(name);
       auto const tensor = result_.names.tensors.find(name);
       std::vector<std::string> const stored = tensor == result_.names.tensors.end() ? result_.names.spelling(name) : absent_parts(name, tensor->second);
@@ -247,25 +187,6 @@ class BlueprintReader {
     return text + (names.size() > most ? message(" and ", names.size() - most, " more;") : ";");
   }
 
-  // ---- positions ----
-
-  [[nodiscard]] static Index square_root(Index count) {
-    auto const root = static_cast<Index>(std::llround(std::sqrt(static_cast<double>(count))));
-    return count > 0 && root * root == count ? root : 0;
-  }
-
-  /// The ways in which the rows may belong to the tokens, likeliest first.
-  [[nodiscard]] std::vector<PositionTable> layouts() const {
-    VitShape const& shape = result_.shape;
-    PositionTable const all{shape.prefix_tokens(), false, 0, 0};
-    PositionTable const patches{0, false, 0, 0};
-    PositionTable const class_row{1, true, 0, 0};
-    if (shape.registers == 0 || !shape.class_token) { return {all, patches}; }
-    // Published networks with registers give them no position; the class token's row is kept apart in all namings but timm's.
-    bool const timm_registers = result_.names.dialect == &dialects.front() && result_.names.tensors.at("reg_token").names.front().find("register_tokens") == std::string::npos;
-    return timm_registers ? std::vector{patches, all, class_row} : std::vector{class_row, patches, all};
-  }
-
   void read_positions() {
     VitShape& shape = result_.shape;
     auto const extent = extents("pos_embed");
@@ -277,9 +198,15 @@ class BlueprintReader {
         fail<ValueError>("VitOptions", "the image must hold at least one patch of ", shape.patch, " pixels and at most 65536 pixels a side (came: ", wanted_height, " x ", wanted_width, ")");
       }
     }
-    if (!find_grid(rows, wanted_height / shape.patch, wanted_width / shape.patch)) {
-      refuse(describe("pos_embed"), ", which is no square grid of patches beside ", shape.prefix_tokens(), " prefix rows; name the image's height and width");
-    }
+    bool const timm_registers = result_.names.dialect == &dialects.front() && shape.registers > 0 && result_.names.tensors.at("reg_token").names.front().find("register_tokens") == std::string::npos;
+    auto const found = find_position_table({.rows = rows,
+                                            .prefix_tokens = shape.prefix_tokens(),
+                                            .has_registers = shape.registers > 0 && shape.class_token,
+                                            .registers_as_in_timm = timm_registers,
+                                            .stated = {config_.image_height.value_or(0) / shape.patch, config_.image_width.value_or(0) / shape.patch},
+                                            .asked = {wanted_height / shape.patch, wanted_width / shape.patch}});
+    if (!found) { refuse(describe("pos_embed"), ", which is no square grid of patches beside ", shape.prefix_tokens(), " prefix rows; name the image's height and width"); }
+    result_.positions = *found;
     PositionTable const& table = result_.positions;
     shape.no_embed_class = shape.prefix_tokens() > 0 && table.outside != shape.prefix_tokens();
     bool const asked = wanted_height > 0;
@@ -288,31 +215,9 @@ class BlueprintReader {
     shape.image_width = asked ? wanted_width : stated ? *config_.image_width : table.width * shape.patch;
     note("image", message(shape.image_height, " x ", shape.image_width), asked ? "options" : stated ? "config.json" : "shapes");
     bool const resized = shape.grid_height() != table.height || shape.grid_width() != table.width;
-    note("positions", message(table.height, " x ", table.width, resized ? message(" resized to ", shape.grid_height(), " x ", shape.grid_width(), ", ", name_of(options_.positions)) : std::string()), "shapes");
+    note("positions", message(table.height, " x ", table.width, resized ? message(" resized to ", shape.grid_height(), " x ", shape.grid_width(), ", ", name_of(options_.positions)) : std::string()),
+         "shapes");
   }
-
-  /// Finds the layout and the learned grid: the configuration's if it fits, else a square, else the grid asked for.
-  bool find_grid(Index rows, Index asked_height, Index asked_width) {
-    Index const patch = result_.shape.patch;
-    auto const choose = [&](auto const& grid_of) {
-      for (PositionTable layout : layouts()) {
-        std::pair<Index, Index> const grid = grid_of(rows - layout.outside);
-        if (grid.first == 0) { continue; }
-        layout.height = grid.first;
-        layout.width = grid.second;
-        result_.positions = layout;
-        return true;
-      }
-      return false;
-    };
-    auto const exactly = [](Index height, Index width) {
-      return [height, width](Index count) { return count > 0 && height > 0 && width > 0 && height == count / width && count % width == 0 ? std::pair(height, width) : std::pair<Index, Index>(0, 0); };
-    };
-    return choose(exactly(config_.image_height.value_or(0) / patch, config_.image_width.value_or(0) / patch)) ||
-           choose([](Index count) { return std::pair(square_root(count), square_root(count)); }) || choose(exactly(asked_height, asked_width));
-  }
-
-  // ---- what shapes cannot say ----
 
   void read_what_shapes_cannot_say() {
     read_heads();

@@ -90,9 +90,9 @@ struct RidgeHead {
     state.weights_ = Matrix<double>::zeros(state.sums_.shape());
     if (state.samples_ > 0) {
       Watch watch;
-      choose(exec, state, report);
+      auto weights = choose(exec, state, report);
       report.selection_seconds = watch.lap();
-      solve(exec, state, report);
+      if (!weights || !accept(exec, state, std::move(*weights), report)) { solve(exec, state, report); }
       report.solve_seconds = watch.lap();
     }
     state.ridge_ = report.ridge;
@@ -183,6 +183,7 @@ struct RidgeHead {
   void write(State const& state, Writer& writer) const {
     writer.setting("inputs", state.inputs());
     writer.setting("outputs", state.outputs());
+    writer.setting("seed", seed);
     writer.setting("fits", state.fits_);
     writer.setting("ridge", state.ridge_);
     writer.setting("added", state.added_);
@@ -285,15 +286,29 @@ struct RidgeHead {
   }
 
   template <class Exec>
-  void choose(Exec const& exec, State const& state, RidgeReport& report) const {
+  [[nodiscard]] std::optional<Matrix<double>> choose(Exec const& exec, State const& state, RidgeReport& report) const {
     if (ridge) {
       report.chosen = *ridge;
       report.chosen_by = "fixed";
-      return;
+      return std::nullopt;
     }
     RidgeChoice const choice{selection, selection_samples, {.seed = seed, .purpose = Purpose::split, .task = static_cast<std::uint32_t>(state.fits_)}, state.ridge_};
     LabelledRows const rows{state.rows(0, state.waiting()), state.row_columns_, state.classes()};
-    choose_ridge(exec, *state.map_, rows, state.known(), choice, report);
+    return choose_ridge(exec, *state.map_, rows, state.known(), choice, report);
+  }
+
+  /// Takes weights that came with the choice of the ridge if they solve the system of the sums.
+  template <class Exec>
+  [[nodiscard]] static bool accept(Exec const& exec, State& state, Matrix<double> weights, RidgeReport& report) {
+    RidgeSums const known = state.known();
+    double const residual = kernels::ridge_residual(exec, known.gram, report.chosen, known.sums, weights.view());
+    if (!(residual <= kernels::RidgeSolution::largest_residual)) { return false; }
+    state.weights_ = std::move(weights);
+    report.ridge = report.chosen;
+    report.solution.solved = true;
+    report.solution.residual = residual;
+    report.by_inner_products = true;
+    return true;
   }
 
   /// Raises the ridge tenfold until the system is definite in float64: rounding of the sums can hide a ridge far below their largest eigenvalue.
@@ -395,6 +410,7 @@ struct RidgeHead {
     if (inputs < 0 || reader.template setting<Index>("gram_edge") != TriangleTiles::edge || reader.template setting<Index>("gram_panel") != TriangleTiles::panel) {
       fail<FileError>(file, "holds a symmetric matrix in tiles of another size, or of features of a negative width");
     }
+    if (reader.template setting<std::uint64_t>("seed") != seed) { fail<FileError>(file, "was learned with the seed ", reader.template setting<std::uint64_t>("seed"), ", but is read with ", seed); }
     fresh.map_ = Feature(inputs, projection, seed);
     Index const outputs = fresh.outputs();
     if (reader.template setting<Index>("outputs") != outputs) { fail<FileError>(file, "was learned with ", reader.template setting<Index>("outputs"), " outputs of the map, but is read with ", outputs); }

@@ -17,6 +17,7 @@ struct RidgeReport {
   Index selection_samples = 0;      ///< how many of them the choice looked at; 0 where it looked at none
   std::vector<double> losses;       ///< one per ridge of the grid; empty where nothing was compared
   kernels::RidgeSolution solution;  ///< how the system was solved
+  bool by_inner_products = false;   ///< the weights came out of the choice of the ridge: fewer samples than outputs, none of them older
   double statistics_seconds = 0.0;
   double selection_seconds = 0.0;
   double solve_seconds = 0.0;

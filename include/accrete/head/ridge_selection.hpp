@@ -2,16 +2,14 @@
 
 #include <accrete/core/symmetric.hpp>
 #include <accrete/core/tensor.hpp>
-#include <accrete/head/feature_map.hpp>
+#include <accrete/head/holdout_dual.hpp>
+#include <accrete/head/mapped_rows.hpp>
 #include <accrete/head/ridge_grid.hpp>
 #include <accrete/head/shifted_system.hpp>
-#include <accrete/kernels/double_product.hpp>
-#include <accrete/kernels/outer_update.hpp>
-#include <accrete/kernels/rank_k_update.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -25,106 +23,12 @@ namespace accrete {
 ///   prospective_loo   leave-one-out error of the current task's samples under the model of everything
 enum class RidgeSelection { holdout, gcv, loo, prospective_loo };
 
-/// Labelled features of one task, each label a number below `classes`.
-struct LabelledRows {
-  MatrixView<float const> features;  ///< [n, L]
-  std::span<Index const> columns;    ///< [n]
-  Index classes = 0;                 ///< all columns of the head: losses are means over them
-};
-
 /// The sums a ridge head keeps.
 struct RidgeSums {
   SymmetricView<double const> gram;  ///< H^T H [M, M]
   MatrixView<double const> sums;     ///< Y^T H [C, M]: per class the sum, not the mean
   Index samples = 0;                 ///< N
 };
-
-namespace detail {
-
-using RidgeLosses = std::vector<double>;  // one per value of the grid
-
-[[nodiscard]] inline RidgeLosses no_losses() { return RidgeLosses(RidgeGrid::values.size(), std::numeric_limits<double>::infinity()); }
-
-/// The classes that occur, in ascending order, and for each row which of them it has. All other columns of Y are zero, and so are their predictions.
-struct LocalClasses {
-  explicit LocalClasses(std::span<Index const> columns) : present(columns.begin(), columns.end()) {
-    std::sort(present.begin(), present.end());
-    present.erase(std::unique(present.begin(), present.end()), present.end());
-    for (Index const column : columns) { local.push_back(std::lower_bound(present.begin(), present.end(), column) - present.begin()); }
-  }
-  [[nodiscard]] Index count() const { return static_cast<Index>(present.size()); }
-  /// Y [rows, count] of rows [first, first + rows).
-  [[nodiscard]] Matrix<double> one_hot(Index first, Index rows) const {
-    auto y = Matrix<double>::zeros({rows, count()});
-    for (Index i = 0; i < rows; ++i) { y(i, local[static_cast<std::size_t>(first + i)]) = 1.0; }
-    return y;
-  }
-
-  std::vector<Index> present;
-  std::vector<Index> local;
-};
-
-[[nodiscard]] inline Matrix<double> transposed(MatrixView<float const> h) {
-  Matrix<double> result({h.extent(1), h.extent(0)});
-  for (Index i = 0; i < h.extent(0); ++i) {
-    for (Index j = 0; j < h.extent(1); ++j) { result(j, i) = static_cast<double>(h(i, j)); }
-  }
-  return result;
-}
-
-/// All outputs of a few rows.
-template <class Exec, class Map>
-[[nodiscard]] Matrix<float> mapped(Exec const& exec, Map const& map, MatrixView<float const> rows) {
-  Matrix<float> h({rows.extent(0), map.outputs()});
-  map.apply(exec, RowsView<float const>(rows), 0, RowsView<float>(h.view()));
-  return h;
-}
-
-/// Rows of all outputs that are in memory at a time.
-inline constexpr Index mapped_rows = 512;
-
-/// H^T H and Y^T H (transposed: [M, classes]) of rows that come in ranges.
-template <class Exec, class Map>
-[[nodiscard]] std::pair<SymmetricMatrix<double>, Matrix<double>> gram_and_sums(Exec const& exec, Map const& map, MatrixView<float const> features, LocalClasses const& classes) {
-  SymmetricMatrix<double> gram(map.outputs());
-  auto sums = Matrix<double>::zeros({map.outputs(), classes.count()});
-  for (Index first = 0; first < features.extent(0); first += mapped_rows) {
-    Index const count = std::min(mapped_rows, features.extent(0) - first);
-    auto const h = mapped(exec, map, features.slice(first, count));
-    kernels::rank_k_update(exec, 1.0, h.cview(), gram.view());
-    for (Index i = 0; i < count; ++i) {
-      for (Index j = 0; j < map.outputs(); ++j) { sums(j, classes.local[static_cast<std::size_t>(first + i)]) += static_cast<double>(h(i, j)); }
-    }
-  }
-  return {std::move(gram), std::move(sums)};
-}
-
-/// H H^T of the first `fit` rows and, where there are more, their inner products with the rest [fit, rest]; one range of outputs at a time.
-template <class Exec, class Map>
-[[nodiscard]] std::pair<SymmetricMatrix<double>, Matrix<double>> inner_products(Exec const& exec, Map const& map, MatrixView<float const> features, Index fit) {
-  Index const rest = features.extent(0) - fit;
-  SymmetricMatrix<double> among(fit);
-  auto across = Matrix<double>::zeros({fit, rest});
-  for (Index first = 0; first < map.outputs(); first += Map::panel) {
-    Matrix<float> h({features.extent(0), std::min<Index>(Map::panel, map.outputs() - first)});
-    map.apply(exec, RowsView<float const>(features), first, RowsView<float>(h.view()));
-    kernels::outer_update(exec, h.cview().slice(0, fit), among.view());
-    kernels::row_products(exec, h.cview().slice(0, fit), h.cview().slice(fit, rest), across.view());
-  }
-  return {std::move(among), std::move(across)};
-}
-
-/// Sum over rows and columns of (prediction - y)^2.
-[[nodiscard]] inline double squared_error(Matrix<double> const& prediction, Matrix<double> const& y) {
-  double sum = 0.0;
-  for (Index i = 0; i < y.size(); ++i) {
-    double const difference = prediction.data()[i] - y.data()[i];
-    sum += difference * difference;
-  }
-  return sum;
-}
-
-}  // namespace detail
 
 /// Mean squared error on the rows behind the first `fit` of them, of the model learned from those first rows alone, for every ridge of the grid:
 ///   |H_rest W - Y_rest|^2 / (rest * classes),  W = (H_fit^T H_fit + s I)^-1 H_fit^T Y_fit
@@ -137,16 +41,14 @@ template <class Exec, class Map>
   detail::LocalClasses const classes(rows.columns);
   Index const rest = rows.features.extent(0) - fit;
   expects(fit > 0 && rest > 0, "holdout_losses", "both parts must have rows", fit, rest);
-  bool const dual = fit <= map.outputs();
-  auto [a, e] = dual ? detail::inner_products(exec, map, rows.features, fit) : detail::gram_and_sums(exec, map, rows.features.slice(0, fit), classes);
-  Matrix<double> right = dual ? classes.one_hot(0, fit) : std::move(e);
-  if (!dual) { e = detail::transposed(detail::mapped(exec, map, rows.features.slice(fit, rest)).cview()); }
-  ShiftedSystem<Exec> const system(exec, std::move(a), std::move(right));
+  if (fit <= map.outputs()) { return HoldoutDual<Exec, Map>(exec, map, rows, fit).losses(); }
+  auto [gram, sums] = detail::gram_and_sums(exec, map, rows.features.slice(0, fit), classes);
+  ShiftedSystem<Exec> const system(exec, std::move(gram), std::move(sums));
+  auto e = detail::transposed(detail::mapped(exec, map, rows.features.slice(fit, rest)).cview());
   system.rotate(e);
-
-  auto losses = detail::no_losses();
+  auto losses = RidgeGrid::no_losses();
   auto const y = classes.one_hot(fit, rest);
-  double const least = dual ? 0.0 : system.least_resolved_shift();
+  double const least = system.least_resolved_shift();
   for (std::size_t i = 0; i < losses.size(); ++i) {
     if (RidgeGrid::values[i] < least) { continue; }
     if (auto const factor = system.factor(RidgeGrid::values[i])) {
@@ -171,7 +73,7 @@ template <class Exec>
     for (Index i = 0; i < order; ++i) { right(i, c) = known.sums(c, i); }
   }
   ShiftedSystem<Exec> const system(exec, std::move(a), std::move(right));
-  auto losses = detail::no_losses();
+  auto losses = RidgeGrid::no_losses();
   auto const samples = static_cast<double>(known.samples);
   double const least = system.least_resolved_shift();
   for (std::size_t i = 0; i < losses.size(); ++i) {
@@ -200,11 +102,11 @@ inline constexpr Index loo_block = 512;
 
 /// In dual form: alpha = (K + s I)^-1 Y, and row i leaves the residual alpha_i / ((K + s I)^-1)_ii.
 template <class Exec, class Map>
-[[nodiscard]] RidgeLosses loo_by_dual(Exec const& exec, Map const& map, LabelledRows const& rows) {
+[[nodiscard]] std::vector<double> loo_by_dual(Exec const& exec, Map const& map, LabelledRows const& rows) {
   LocalClasses const classes(rows.columns);
   Index const n = rows.features.extent(0);
   ShiftedSystem<Exec> const system(exec, inner_products(exec, map, rows.features, n).first, classes.one_hot(0, n));
-  auto losses = no_losses();
+  auto losses = RidgeGrid::no_losses();
   std::vector<std::optional<kernels::BandFactor>> factors;
   std::vector<Matrix<double>> alphas;
   for (double const ridge : RidgeGrid::values) {
@@ -236,10 +138,10 @@ template <class Exec, class Map>
 
 /// As it stands: row i leaves the residual (y_i - h_i^T W) / (1 - h_i^T (G + s I)^-1 h_i), for any G and Q that contain the row. right: Q^T [M, C].
 template <class Exec, class Map>
-[[nodiscard]] RidgeLosses loo_by_primal(Exec const& exec, Map const& map, LabelledRows const& rows, std::span<Index const> targets, SymmetricMatrix<double> gram, Matrix<double> right) {
+[[nodiscard]] std::vector<double> loo_by_primal(Exec const& exec, Map const& map, LabelledRows const& rows, std::span<Index const> targets, SymmetricMatrix<double> gram, Matrix<double> right) {
   Index const n = rows.features.extent(0);
   ShiftedSystem<Exec> const system(exec, std::move(gram), std::move(right));
-  auto losses = no_losses();
+  auto losses = RidgeGrid::no_losses();
   double const least = system.least_resolved_shift();
   std::vector<std::optional<kernels::BandFactor>> factors;
   std::vector<Matrix<double>> solutions;

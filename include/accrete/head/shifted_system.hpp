@@ -38,6 +38,11 @@ class ShiftedSystem {
     return x;
   }
 
+  /// x <- (A + shift I)^-1 x for a rotated x [n, m].
+  void solve(kernels::BandFactor const& factor, Matrix<double>& x) const { kernels::solve_band(exec_, factor, x.view()); }
+  /// x <- L^-1 x for a rotated x [n, m], so that x^T x becomes x^T (A + shift I)^-1 x.
+  void solve_lower(kernels::BandFactor const& factor, Matrix<double>& x) const { kernels::solve_band_lower(exec_, factor, x.view()); }
+
   /// E^T (A + shift I)^-1 R [m, C] for a rotated E [n, m].
   [[nodiscard]] Matrix<double> predict(Matrix<double> const& rotated, Matrix<double> const& solution) const {
     auto result = Matrix<double>::zeros({rotated.extent(1), solution.extent(1)});

@@ -4,14 +4,13 @@
 #include <accrete/host/blocks.hpp>
 #include <accrete/host/columns.hpp>
 #include <accrete/host/executor.hpp>
+#include <accrete/host/panel_qr.hpp>
 #include <accrete/host/scratch.hpp>
 #include <accrete/host/share_out.hpp>
 #include <accrete/host/symmetric_product.hpp>
 #include <accrete/kernels/symmetric_band.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -20,62 +19,6 @@ namespace accrete::host {
 namespace detail {
 
 inline constexpr Index band_width = kernels::SymmetricBand::width;
-
-/// Householder QR of a tall matrix stored column by column, `rows` apart.
-/// On return column c holds R down to its diagonal element and the tail of reflector c below; tau[c] is the reflector's factor.
-inline void factor_columns(Index rows, double* a, double* tau) {
-  for (Index c = 0; c < band_width; ++c) {
-    double* const x = a + c * rows;
-    Index const below = rows - c - 1;
-    tau[c] = 0.0;
-    if (below <= 0) { continue; }
-    double const tail = inner_product(x + c + 1, x + c + 1, below);
-    if (tail == 0.0) { continue; }
-    double const head = x[c];
-    double const length = -std::copysign(std::sqrt(head * head + tail), head);
-    tau[c] = (length - head) / length;
-    scale(1.0 / (head - length), x + c + 1, below);
-    x[c] = length;
-    for (Index d = c + 1; d < band_width; ++d) {
-      double* const y = a + d * rows;
-      double const w = tau[c] * (y[c] + inner_product(x + c + 1, y + c + 1, below));
-      y[c] -= w;
-      add_scaled(-w, x + c + 1, y + c + 1, below);
-    }
-  }
-}
-
-/// Takes R out of the factored columns (leaving it in the matrix as block `r`) and turns what is left into V, row-major with its unit diagonal.
-inline Matrix<double> split_columns(Index rows, double* columns, double* r) {
-  for (Index c = 0; c < band_width; ++c) {
-    double* const x = columns + c * rows;
-    for (Index i = 0; i < band_width; ++i) {
-      r[c * band_width + i] = i <= c ? x[i] : 0.0;
-      if (i <= c) { x[i] = i == c ? 1.0 : 0.0; }
-    }
-  }
-  Matrix<double> v({rows, band_width});
-  for (Index i = 0; i < rows; ++i) {
-    for (Index c = 0; c < band_width; ++c) { v(i, c) = columns[c * rows + i]; }
-  }
-  return v;
-}
-
-/// T of the compact WY form, column by column: T(0..c, c) = -tau_c T (V^T v_c).
-inline Matrix<double> wy_triangle(Index rows, double const* columns, double const* tau) {
-  auto t = Matrix<double>::zeros({band_width, band_width});
-  std::array<double, static_cast<std::size_t>(band_width)> overlap;
-  for (Index c = 0; c < band_width; ++c) {
-    for (Index d = 0; d < c; ++d) { overlap[static_cast<std::size_t>(d)] = inner_product(columns + d * rows, columns + c * rows, rows); }
-    for (Index i = 0; i < c; ++i) {
-      double sum = 0.0;
-      for (Index d = i; d < c; ++d) { sum += t(i, d) * overlap[static_cast<std::size_t>(d)]; }
-      t(i, c) = -tau[c] * sum;
-    }
-    t(c, c) = tau[c];
-  }
-  return t;
-}
 
 /// y (+ or -)= x m for x [rows, 48] and m [48, 48], both row-major.
 inline void multiply_small(int threads, Index rows, double sign, double const* x, double const* m, double* y) {
@@ -92,11 +35,17 @@ inline Matrix<double> overlap(Index rows, double const* x, double const* y) {
   return m;
 }
 
+/// A block of a symmetric matrix, column after column, as rows.
+inline void transpose_block(double const* block, double* rows) {
+  for (Index r = 0; r < band_width; ++r) {
+    for (Index c = 0; c < band_width; ++c) { rows[r * band_width + c] = block[c * band_width + r]; }
+  }
+}
+
 /// Work space of the reduction; every matrix has the rows of the stored blocks.
 struct BandWork {
-  explicit BandWork(Index rows) : columns({rows * band_width}), u(Matrix<double>::zeros({rows, band_width})), y(Matrix<double>::zeros({rows, band_width})), left({rows * 2 * band_width}), right({rows * 2 * band_width}) {}
+  explicit BandWork(Index rows) : u(Matrix<double>::zeros({rows, band_width})), y(Matrix<double>::zeros({rows, band_width})), left({rows * 2 * band_width}), right({rows * 2 * band_width}) {}
 
-  Vector<double> columns;
   Matrix<double> u;       // V T
   Matrix<double> y;       // A V T, then X
   Vector<double> left;    // [V X] in blocks [2 * 48][48]
@@ -158,14 +107,9 @@ kernels::SymmetricBand reduce_to_band_on(HostExecutor<Products> const& exec, Sym
   kernels::SymmetricBand form;
   form.order = a.order();
   for (Index j = 0; j + 1 < blocks.count(); ++j) {
-    Index const rows = (blocks.count() - j - 1) * band_width;
-    for (Index p = j + 1; p < blocks.count(); ++p) {
-      for (Index c = 0; c < band_width; ++c) { std::copy_n(blocks.block(p, j) + c * band_width, band_width, work.columns.data() + c * rows + (p - j - 1) * band_width); }
-    }
-    std::array<double, static_cast<std::size_t>(band_width)> tau;
-    detail::factor_columns(rows, work.columns.data(), tau.data());
-    kernels::SymmetricBand::Reflector reflector{(j + 1) * band_width, detail::split_columns(rows, work.columns.data(), blocks.block(j + 1, j)), {}};
-    reflector.t = detail::wy_triangle(rows, work.columns.data(), tau.data());
+    kernels::SymmetricBand::Reflector reflector{(j + 1) * band_width, Matrix<double>({(blocks.count() - j - 1) * band_width, band_width}), {}};
+    for (Index p = j + 1; p < blocks.count(); ++p) { detail::transpose_block(blocks.block(p, j), reflector.v.data() + (p - j - 1) * band_width * band_width); }
+    reflector.t = PanelQr::factor(reflector.v, blocks.block(j + 1, j));
     detail::apply_both_sides(threads, a.view(), reflector, work);
     form.reflectors.push_back(std::move(reflector));
   }

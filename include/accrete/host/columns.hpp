@@ -11,13 +11,13 @@ namespace accrete::host {
   constexpr Index lanes = simd::lanes<double>;
   constexpr int chains = 4;
   simd::Vec<double> sum[chains] = {};
-  Index i = 0;
-  for (; i + chains * lanes <= count; i += chains * lanes) {
+  Index const whole = count - count % (chains * lanes);
+  for (Index i = 0; i < whole; i += chains * lanes) {
     ACCRETE_UNROLL
     for (int c = 0; c < chains; ++c) { sum[c] = simd::multiply_add(simd::load(x + i + c * lanes), simd::load(y + i + c * lanes), sum[c]); }
   }
   double total = simd::sum_of_lanes<double>((sum[0] + sum[1]) + (sum[2] + sum[3]));
-  for (; i < count; ++i) { total += x[i] * y[i]; }
+  for (Index i = whole; i < count; ++i) { total += x[i] * y[i]; }
   return total;
 }
 

@@ -53,25 +53,41 @@ struct EigenProducts {
 };
 
 namespace detail {
-/// Rows of one call to Eigen. Its fixed number keeps Eigen from starting threads of its own, which would change the blocking.
-inline constexpr Index eigen_rows = 32;
+/// Rows of one call to Eigen: enough that its packing of the weight does not count much.
+inline constexpr Index eigen_rows = 96;
+/// With at most this many rows, a number known to the compiler, Eigen never starts threads of its own.
+inline constexpr int eigen_rows_unthreaded = 32;
 
 struct EigenInput;
 struct EigenOutput;
 
-template <class X, class Y>
-void eigen_product_chunk(RowsView<X const> x, EigenProducts::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y, Index first) {
-  using Chunk = Eigen::Matrix<float, eigen_rows, Eigen::Dynamic, Eigen::RowMajor>;
-  Index const rows = std::min(eigen_rows, x.rows - first);
-  float* const input = ThreadScratch<EigenInput>::get<float>(eigen_rows * x.width);
-  float* const output = ThreadScratch<EigenOutput>::get<float>(eigen_rows * y.width);
-  for (Index r = 0; r < rows; ++r) {
-    X const* const from = x.row(first + r);
-    std::transform(from, from + x.width, input + r * x.width, [](X value) { return to_float(value); });
-  }
-  std::fill(input + rows * x.width, input + eigen_rows * x.width, 0.0F);
-  Eigen::Map<Chunk>(output, eigen_rows, y.width).noalias() = Eigen::Map<Chunk const>(input, eigen_rows, x.width) * as_eigen(packed.weight()).transpose();
-  for (Index r = 0; r < rows; ++r) { finish_row(output + r * y.width, packed.bias(), epilogue, y.width, y.row(first + r)); }
+/// Whether Eigen, left alone with one thread, would keep to it. Only `Eigen::setNbThreads` makes it do otherwise.
+[[nodiscard]] inline bool eigen_keeps_to_one_thread() {
+  ThreadScope const scope(1);
+  return Eigen::nbThreads() == 1;
+}
+
+/// One chunk of at most `rows_at_once` rows. Threads inside Eigen would change its blocking, so it gets one.
+template <int FixedRows, class X, class Y>
+void eigen_product_chunk(RowsView<X const> x, EigenProducts::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y, Index rows_at_once) {
+  using Chunk = Eigen::Matrix<float, FixedRows, Eigen::Dynamic, Eigen::RowMajor>;
+  ThreadScope const scope(1);
+  float* const input = ThreadScratch<EigenInput>::get<float>(rows_at_once * x.width);
+  float* const output = ThreadScratch<EigenOutput>::get<float>(rows_at_once * y.width);
+  for (Index i = 0; i < x.rows; ++i) { std::transform(x.row(i), x.row(i) + x.width, input + i * x.width, [](X value) { return to_float(value); }); }
+  std::fill(input + x.rows * x.width, input + rows_at_once * x.width, 0.0F);
+  Eigen::Map<Chunk>(output, rows_at_once, y.width).noalias() = Eigen::Map<Chunk const>(input, rows_at_once, x.width) * as_eigen(packed.weight()).transpose();
+  for (Index i = 0; i < y.rows; ++i) { finish_row(output + i * y.width, packed.bias(), epilogue, y.width, y.row(i)); }
+}
+
+template <int FixedRows, class X, class Y>
+void eigen_product(int threads, RowsView<X const> x, EigenProducts::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y) {
+  Index const rows_at_once = FixedRows == Eigen::Dynamic ? eigen_rows : Index{FixedRows};
+  parallel_for(threads, (x.rows + rows_at_once - 1) / rows_at_once, [&](Index chunk) {
+    Index const first = chunk * rows_at_once;
+    Index const rows = std::min(rows_at_once, x.rows - first);
+    eigen_product_chunk<FixedRows, X, Y>({x.row(first), rows, x.width, x.stride}, packed, epilogue, {y.row(first), rows, y.width, y.stride}, rows_at_once);
+  });
 }
 }  // namespace detail
 
@@ -81,9 +97,11 @@ inline EigenProducts::PackedWeights pack_on(HostExecutor<EigenProducts> const& e
 template <class X, class Y>
 void product_on(HostExecutor<EigenProducts> const& exec, RowsView<X const> x, EigenProducts::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y) {
   check_input_scalar<X>(packed.precision());
-  Index const chunks = (x.rows + detail::eigen_rows - 1) / detail::eigen_rows;
-  int const threads = x.rows * x.width * y.width < 65536 ? 1 : exec.thread_count();
-  parallel_for(threads, chunks, [&](Index chunk) { detail::eigen_product_chunk(x, packed, epilogue, y, chunk * detail::eigen_rows); });
+  if (detail::eigen_keeps_to_one_thread()) {
+    detail::eigen_product<Eigen::Dynamic>(exec.thread_count(), x, packed, epilogue, y);
+  } else {
+    detail::eigen_product<detail::eigen_rows_unthreaded>(exec.thread_count(), x, packed, epilogue, y);
+  }
 }
 
 }  // namespace accrete::host

@@ -71,6 +71,14 @@ class RidgeSystem {
     }
   }
 
+  /// Goes on from weights [C, M].
+  void start_from(MatrixView<double const> weights) {
+    for (Index c = 0; c < columns_; ++c) {
+      for (Index i = 0; i < gram_.order(); ++i) { solution_(i, c) = weights(c, i); }
+    }
+    update_residual();
+  }
+
   void reset() {
     std::fill(solution_.begin(), solution_.end(), 0.0);
     residual_ = target_;
@@ -151,8 +159,6 @@ class RidgeSystem {
 
 /// A residual this small is the rounding of the float64 numbers themselves.
 inline constexpr double settled_residual = 0.5 * std::numeric_limits<double>::epsilon();
-/// A float32 factor whose corrections end above this residual is given up; a float64 factor's solution is refused there.
-inline constexpr double largest_residual = 1e-13;
 
 /// Corrects while that gains at least a factor of four.
 template <class T>
@@ -168,7 +174,7 @@ kernels::RidgeSolution refine(RidgeSystem& system, CholeskyFactor<T> const& fact
     solution.residual = system.residual();
     if (!(solution.residual < 0.25 * before)) { break; }
   }
-  solution.solved = solution.residual <= largest_residual;
+  solution.solved = solution.residual <= kernels::RidgeSolution::largest_residual;
   return solution;
 }
 
@@ -190,6 +196,13 @@ kernels::RidgeSolution ridge_solve_on(HostExecutor<Products> const& exec, Symmet
   }
   if (solution.solved) { system.store(weights); }
   return solution;
+}
+
+template <class Products>
+double ridge_residual_on(HostExecutor<Products> const& exec, SymmetricView<double const> gram, double ridge, MatrixView<double const> sums, MatrixView<double const> weights) {
+  detail::RidgeSystem system(exec.thread_count(), gram, ridge, sums);
+  system.start_from(weights);
+  return system.residual();
 }
 
 }  // namespace accrete::host

@@ -96,25 +96,33 @@ template <class T>
   return v;
 }
 
+namespace detail {
+/// The lanes in another order: lane i comes from lane i ^ Distance.
+template <int Distance, class V, int... Lane>
+[[nodiscard]] inline V exchange(V v, std::integer_sequence<int, Lane...>) {
+  return __builtin_shufflevector(v, v, (Lane ^ Distance)...);
+}
+
+/// Folds the lanes in halves; the order depends on the width alone.
+template <class T, int Distance = lanes<T> / 2, class Fold>
+[[nodiscard]] inline T fold_lanes(Vec<T> v, Fold const& fold) {
+  if constexpr (Distance == 0) {
+    return v[0];
+  } else {
+    return fold_lanes<T, Distance / 2>(fold(v, exchange<Distance>(v, std::make_integer_sequence<int, lanes<T>>{})), fold);
+  }
+}
+}  // namespace detail
+
 /// Sum of the lanes, always in the same tree.
 template <class T>
 [[nodiscard]] inline T sum_of_lanes(Vec<T> v) {
-  T part[lanes<T>];
-  std::memcpy(part, &v, sizeof v);
-  for (int half = lanes<T> / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) { part[i] += part[i + half]; }
-  }
-  return part[0];
+  return detail::fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
 template <class T>
 [[nodiscard]] inline T largest_lane(Vec<T> v) {
-  T part[lanes<T>];
-  std::memcpy(part, &v, sizeof v);
-  for (int half = lanes<T> / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) { part[i] = part[i] > part[i + half] ? part[i] : part[i + half]; }
-  }
-  return part[0];
+  return detail::fold_lanes<T>(v, [](Vec<T> a, Vec<T> b) { return larger(a, b); });
 }
 
 /// Loads scalars of either width as the kernel's arithmetic type.

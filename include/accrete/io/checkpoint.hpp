@@ -91,6 +91,11 @@ class Checkpoint {
   /// The files that hold tensors, in order of name.
   [[nodiscard]] std::vector<SafetensorsFile> const& files() const { return parts_->shards; }
 
+  /// As `MappedFile::forget`, for all files: what was read goes out of memory, views stay valid.
+  void forget() const {
+    for (SafetensorsFile const& file : parts_->shards) { file.forget(); }
+  }
+
   /// Fingerprint of the bytes of all files, one behind the other in order of name. Reads every byte, so keep it.
   [[nodiscard]] std::string sha256() const {
     Sha256 digest;

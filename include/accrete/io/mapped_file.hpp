@@ -41,6 +41,11 @@ class MappedFile {
 
   [[nodiscard]] std::span<std::byte const> bytes() const { return bytes_; }
 
+  /// Gives the memory of pages that were looked at back to the system. They come from the disk again when they are looked at again.
+  void forget() const {
+    if (!bytes_.empty()) { static_cast<void>(::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED)); }  // a hint: nothing depends on it
+  }
+
  private:
   struct Descriptor {
     int number;

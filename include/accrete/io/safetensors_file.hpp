@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace accrete {
@@ -94,6 +95,8 @@ class SafetensorsFile {
   [[nodiscard]] std::filesystem::path const& path() const { return contents_->path; }
   /// The whole file.
   [[nodiscard]] std::span<std::byte const> bytes() const { return contents_->bytes; }
+  /// As `MappedFile::forget`: what was read goes out of memory, views stay valid.
+  void forget() const { contents_->mapped.forget(); }
 
   /// Whether the tensor is stored as exactly this type.
   /// @throws FileError  when there is no such tensor
@@ -112,14 +115,14 @@ class SafetensorsFile {
     return result;
   }
 
-  /// The tensor where it lies in the file: empty when it is of another type or not aligned for `T`. The view lives as long as any copy of this file.
+  /// The tensor where it lies in the file: empty when it is of another type, not aligned for `T`, or BOOL, whose bytes may be neither 0 nor 1. The view lives as long as any copy of this file.
   /// @throws FileError  when there is no such tensor or it has another rank
   template <class T, int Rank>
   [[nodiscard]] std::optional<TensorView<T const, Rank>> view(std::string_view name) const {
     StoredTensor const& tensor = entry(name);
     auto const shape = detail::stored_shape<T, Rank>(tensor, name, contents_->source);
     bool const aligned = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(T) == 0;
-    if (tensor.type != scalar_type_of<T>() || !aligned) { return std::nullopt; }
+    if (tensor.type != scalar_type_of<T>() || !aligned || std::is_same_v<T, bool>) { return std::nullopt; }
     return TensorView<T const, Rank>(reinterpret_cast<T const*>(tensor.bytes.data()), shape);
   }
 

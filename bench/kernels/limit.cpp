@@ -1,0 +1,52 @@
+#include "limit.hpp"
+
+#include <accrete/host/simd.hpp>
+#include <accrete/host/threads.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+
+namespace accrete::bench {
+namespace {
+namespace simd = host::simd;
+constexpr int chains = 12;  // more than latency times ports
+constexpr Index rounds = 1 << 20;
+
+void run_chains() {
+  simd::Vec<float> sum[chains];
+  auto factor = simd::broadcast(0.999F);
+  auto addend = simd::broadcast(0.001F);
+  for (int i = 0; i < chains; ++i) { sum[i] = simd::broadcast(static_cast<float>(i)); }
+  benchmark::DoNotOptimize(factor);
+  benchmark::DoNotOptimize(addend);
+  for (Index round = 0; round < rounds; ++round) {
+    ACCRETE_UNROLL
+    for (int i = 0; i < chains; ++i) { sum[i] = simd::multiply_add(sum[i], factor, addend); }
+  }
+  for (auto& s : sum) { benchmark::DoNotOptimize(s); }
+}
+
+double measure(int threads) {
+  double best = 0.0;
+  for (int attempt = 0; attempt < 12; ++attempt) {
+    auto const start = std::chrono::steady_clock::now();
+    host::parallel_for(threads, threads, [](Index) { run_chains(); });
+    std::chrono::duration<double> const taken = std::chrono::steady_clock::now() - start;
+    best = std::max(best, 2.0 * chains * simd::lanes<float> * static_cast<double>(rounds) * threads / taken.count());
+  }
+  return best;
+}
+}  // namespace
+
+double fma_limit(int threads) {
+  static std::mutex mutex;
+  static std::map<int, double> known;
+  std::lock_guard const lock(mutex);
+  auto const [entry, fresh] = known.try_emplace(threads, 0.0);
+  if (fresh) { entry->second = measure(threads); }
+  return entry->second;
+}
+
+}  // namespace accrete::bench

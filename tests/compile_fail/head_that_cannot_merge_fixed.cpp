@@ -1,0 +1,4 @@
+#include <accrete/head/prototype.hpp>
+
+struct Private : accrete::PrototypeHead {};
+static_assert(accrete::MergesStatistics<Private>);
