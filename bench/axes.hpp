@@ -20,7 +20,8 @@ struct AttentionSize {
   Index batch, heads, queries, keys, head_width;
 };
 /// ViT-B/16 batch 8 and its last block, the shipped network at two batches and its last block, ViT-S/8, one head of eight tokens.
-inline constexpr std::array<AttentionSize, 7> attention_sizes{{{8, 12, 197, 197, 64}, {8, 12, 1, 197, 64}, {8, 3, 65, 65, 64}, {64, 3, 65, 65, 64}, {64, 3, 1, 65, 64}, {2, 6, 785, 785, 64}, {1, 1, 8, 8, 16}}};
+inline constexpr std::array<AttentionSize, 7> attention_sizes{
+    {{8, 12, 197, 197, 64}, {8, 12, 1, 197, 64}, {8, 3, 65, 65, 64}, {64, 3, 65, 65, 64}, {64, 3, 1, 65, 64}, {2, 6, 785, 785, 64}, {1, 1, 8, 8, 16}}};
 
 /// Rows of features or tokens.
 struct RowsSize {

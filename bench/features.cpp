@@ -104,11 +104,16 @@ void serve(Work const& work) {
 void report(Work const& work, Settings const& settings) {
   auto const name = message("features/accrete/host/", settings.precision == Precision::float32 ? "f32" : "bf16", "/B:", settings.batch, "/T:", work.vit.shape().tokens(), "/D:", work.vit.width(),
                             "/L:", work.vit.depth());
-  benchmark::RegisterBenchmark(name.c_str(), [&work](benchmark::State& state) {
-    static_cast<void>(work.run());
-    for (auto _ : state) { benchmark::DoNotOptimize(work.run().data()); }
-    state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * work.images.extent(0));
-  })->Unit(benchmark::kMillisecond)->UseRealTime()->Repetitions(9)->ReportAggregatesOnly(true);
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [&work](benchmark::State& state) {
+                                 static_cast<void>(work.run());
+                                 for (auto _ : state) { benchmark::DoNotOptimize(work.run().data()); }
+                                 state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * work.images.extent(0));
+                               })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->Repetitions(9)
+      ->ReportAggregatesOnly(true);
   benchmark::RunSpecifiedBenchmarks();
 }
 

@@ -6,7 +6,6 @@
 #include <accrete/io/safetensors.hpp>
 
 #include <nlohmann/json.hpp>
-
 #include <sys/resource.h>
 
 #include <algorithm>

@@ -63,13 +63,9 @@ int main(int argc, char** argv) {
   accrete::tool::add_methods(tool);
   try {
     tool.parse(argc, argv);
-  } catch (CLI::ParseError const& error) {
-    return error.get_exit_code() == 0 ? tool.exit(error) : refuse(explain(tool, error), wrong_usage);
-  } catch (accrete::Error const& error) {
+  } catch (CLI::ParseError const& error) { return error.get_exit_code() == 0 ? tool.exit(error) : refuse(explain(tool, error), wrong_usage); } catch (accrete::Error const& error) {
     return refuse(error.what(), refused);
-  } catch (std::bad_alloc const&) {
-    return refuse("there is not enough memory for this", refused);
-  } catch (std::exception const& error) {
+  } catch (std::bad_alloc const&) { return refuse("there is not enough memory for this", refused); } catch (std::exception const& error) {
     return refuse(error.what(), refused);
   }
   return done;

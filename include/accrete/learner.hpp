@@ -36,7 +36,9 @@ struct Observation {
 
 /// Writes into a model file how it was opened, so that `read` opens it again.
 template <class B>
-concept DescribesItself = requires(B const& backbone, ModelWriter const& writer) { backbone.write(writer); };
+concept DescribesItself = requires(B const& backbone, ModelWriter const& writer) {
+  backbone.write(writer);
+};
 
 /// Opens what `write` described.
 template <class B>
@@ -206,18 +208,12 @@ class Learner {
 
   /// The same with the backbone the file records.
   /// @throws FileError  also when that backbone is no longer there
-  [[nodiscard]] static Learner load(std::filesystem::path const& path)
-    requires ReopensItself<Backbone>
-  {
-    return load(path, Backbone::read(ModelReader::open(path, composition()).scope("backbone")));
-  }
+  [[nodiscard]] static Learner load(std::filesystem::path const& path) requires ReopensItself<Backbone> { return load(path, Backbone::read(ModelReader::open(path, composition()).scope("backbone"))); }
 
   /// Adds what another learner of the same kind and backbone has seen. Classes unite by name; shards of one task give what one run gives.
   /// @throws ValueError  when backbone or settings differ; nothing is changed then
   template <class Exec>
-  void merge(Exec const& exec, Learner const& other)
-    requires MergesStatistics<Head>
-  {
+  void merge(Exec const& exec, Learner const& other) requires MergesStatistics<Head> {
     if (backbone_.hash() != other.backbone_.hash() || !(backbone_.preprocessing() == other.backbone_.preprocessing())) {
       fail<ValueError>("Learner::merge", "the backbones differ: ", backbone_.hash(), " and ", other.backbone_.hash());
     }
@@ -240,9 +236,7 @@ class Learner {
   /// @param[in] features [n, D] of the pictures the class was learned from, for heads whose statistics mix the classes; may be empty otherwise
   /// @throws ValueError  for an unknown class, or when the head needs the features and they are not given; nothing is changed then
   template <class Exec>
-  void forget(Exec const& exec, std::string const& name, NonDeduced<MatrixView<float const>> features = {})
-    requires ForgetsClasses<Head>
-  {
+  void forget(Exec const& exec, std::string const& name, NonDeduced<MatrixView<float const>> features = {}) requires ForgetsClasses<Head> {
     Index const column = classes_.at(name);
     if (features.extent(0) > 0) { check_features("Learner::forget", features); }
     typename Head::State state = head_state_;
@@ -260,7 +254,11 @@ class Learner {
 
   /// Role and name of every policy.
   [[nodiscard]] static std::vector<std::pair<std::string, std::string>> policies() {
-    return {{"backbone", std::string(Backbone::name)}, {"prompt", std::string(Prompt::name)}, {"head", std::string(Head::name)}, {"merge", std::string(Merge::name)}, {"protocol", std::string(Protocol::name)}};
+    return {{"backbone", std::string(Backbone::name)},
+            {"prompt", std::string(Prompt::name)},
+            {"head", std::string(Head::name)},
+            {"merge", std::string(Merge::name)},
+            {"protocol", std::string(Protocol::name)}};
   }
 
   /// The composition as a model file names it: `Learner<vit, none, prototype, none, statistics-only>`.
@@ -278,7 +276,9 @@ class Learner {
   void check_features(std::string_view function, MatrixView<float const> features) const {
     expects(features.extent(1) == backbone_.width(), function, "features must have the width of the backbone", features.extent(1), backbone_.width());
     for (Index row = 0; row < features.extent(0); ++row) {
-      if (!std::all_of(features[row].begin(), features[row].end(), [](float value) { return std::isfinite(value); })) { fail<ValueError>(function, "feature ", row, " of ", features.extent(0), " is not finite"); }
+      if (!std::all_of(features[row].begin(), features[row].end(), [](float value) { return std::isfinite(value); })) {
+        fail<ValueError>(function, "feature ", row, " of ", features.extent(0), " is not finite");
+      }
     }
   }
 

@@ -1,10 +1,10 @@
-#include <accrete/backbone/positions.hpp>
-
-#include <doctest/doctest.h>
-
 #include "support/compare.hpp"
 #include "support/golden.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/backbone/positions.hpp>
+
+#include <doctest/doctest.h>
 
 #include <string>
 
@@ -30,7 +30,8 @@ TEST_CASE("position tables are resized as timm and torch resize them") {
     std::string table;
     Index prefix, old_h, old_w, new_h, new_w;
   };
-  for (Case const& c : {Case{"4x4.prefix1", 1, 4, 4, 3, 3}, Case{"4x4.prefix1", 1, 4, 4, 5, 7}, Case{"4x4.prefix1", 1, 4, 4, 6, 6}, Case{"4x4.prefix2", 2, 4, 4, 8, 8}, Case{"3x5.prefix0", 0, 3, 5, 4, 4}}) {
+  for (Case const& c :
+       {Case{"4x4.prefix1", 1, 4, 4, 3, 3}, Case{"4x4.prefix1", 1, 4, 4, 5, 7}, Case{"4x4.prefix1", 1, 4, 4, 6, 6}, Case{"4x4.prefix2", 2, 4, 4, 8, 8}, Case{"3x5.prefix0", 0, 3, 5, 4, 4}}) {
     auto const table = grid<float>(file, c.table + ".table", c.prefix, c.old_h, c.old_w);
     for (PositionResize const how : {PositionResize::antialias, PositionResize::plain}) {
       auto const name = message(c.table, '.', name_of(how), '.', c.new_h, 'x', c.new_w);

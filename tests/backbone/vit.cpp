@@ -1,9 +1,9 @@
+#include "support/executors.hpp"
+#include "support/vit_checks.hpp"
+
 #include <accrete/backbone/vit.hpp>
 
 #include <doctest/doctest.h>
-
-#include "support/executors.hpp"
-#include "support/vit_checks.hpp"
 
 #include <set>
 #include <thread>

@@ -1,9 +1,9 @@
+#include "support/files.hpp"
+#include "support/network.hpp"
+
 #include <accrete/backbone/vit_blueprint.hpp>
 
 #include <doctest/doctest.h>
-
-#include "support/files.hpp"
-#include "support/network.hpp"
 
 #include <string>
 
@@ -179,8 +179,8 @@ TEST_CASE("options that do not fit the network are refused with the numbers") {
 }
 
 TEST_CASE("attention pooling is refused in words") {
-  CHECK_THROWS_WITH_AS(static_cast<void>(read_vit_blueprint(Checkpoint::open(network_case("attention_pool").weights))), doctest::Contains("pools by attention ('attn_pool.latent', SigLIP), which is not built"),
-                       FileError);
+  CHECK_THROWS_WITH_AS(static_cast<void>(read_vit_blueprint(Checkpoint::open(network_case("attention_pool").weights))),
+                       doctest::Contains("pools by attention ('attn_pool.latent', SigLIP), which is not built"), FileError);
 }
 
 TEST_CASE("the family decides how images are prepared, unless somebody says it") {

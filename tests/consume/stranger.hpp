@@ -16,9 +16,7 @@ inline bool works() {
   bool refused = false;
   try {
     static_cast<void>(accrete::decode_image(std::span<std::byte const>(), "nothing"));
-  } catch (accrete::FileError const&) {
-    refused = true;
-  }
+  } catch (accrete::FileError const&) { refused = true; }
   return scores(2, 3) == 0.25F && refused;
 }
 

@@ -174,8 +174,8 @@ TEST_CASE("nobody spins: waiting costs no processor time, and workers stop at th
   std::this_thread::sleep_for(Milliseconds(50));
   auto const before = std::clock();
   std::this_thread::sleep_for(Milliseconds(300));
-  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.02);  // one spinning thread would take 0.3, or its share of a busy machine
-  CHECK(*read == 40);                                                         // the batch given out and three slots
+  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.005);  // one spinning thread would take 0.3, or its share of a busy machine
+  CHECK(*read == 40);                                                          // the batch given out and three slots
 }
 
 TEST_CASE("settings without sense are refused") {

@@ -1,7 +1,7 @@
+#include "support/compare.hpp"
+
 #include <accrete/core/rng.hpp>
 #include <accrete/head/exact_sums.hpp>
-
-#include "support/compare.hpp"
 
 #include <doctest/doctest.h>
 

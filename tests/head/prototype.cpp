@@ -1,12 +1,12 @@
-#include <accrete/head/prototype.hpp>
-#include <accrete/io/model_file.hpp>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/files.hpp"
 #include "support/golden.hpp"
 #include "support/head_data.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/head/prototype.hpp>
+#include <accrete/io/model_file.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
-#include <accrete/head/no_projection.hpp>
-#include <accrete/head/random_projection.hpp>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/head/no_projection.hpp>
+#include <accrete/head/random_projection.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,3 @@
-#include <accrete/head/ridge.hpp>
-#include <accrete/io/model_file.hpp>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/files.hpp"
@@ -9,6 +6,9 @@
 #include "support/head_data.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/head/ridge.hpp>
+#include <accrete/io/model_file.hpp>
 
 #include <doctest/doctest.h>
 
@@ -402,8 +402,8 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   CHECK_THROWS_AS((RidgeHead<>{.ridge = 0.0}.fit(exec, state)), ValueError);
   CHECK_THROWS_AS((RidgeHead<>{.ridge = std::nan("")}.observe(exec, state, lesson.features.view(), lesson.columns)), ValueError);
 
-  CHECK_THROWS_WITH_AS(head.forget(exec, state, 1, {}), message("RidgeHead::forget: the ", state.counts()[1], " features the class was learned from are needed, since the model did not keep them").c_str(),
-                       ValueError);
+  CHECK_THROWS_WITH_AS(head.forget(exec, state, 1, {}),
+                       message("RidgeHead::forget: the ", state.counts()[1], " features the class was learned from are needed, since the model did not keep them").c_str(), ValueError);
   CHECK_THROWS_AS(head.forget(exec, state, 2, {}), ShapeError);
   CHECK_THROWS_AS(head.forget(exec, state, 1, lesson.of_class(1).features.cview().slice(0, 1)), ShapeError);
   Matrix<float> others = lesson.of_class(1).features;

@@ -1,7 +1,3 @@
-#include <accrete/head/no_projection.hpp>
-#include <accrete/head/ridge_choice.hpp>
-#include <accrete/head/ridge_selection.hpp>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/given_map.hpp"
@@ -9,6 +5,10 @@
 #include "support/head_data.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/head/no_projection.hpp>
+#include <accrete/head/ridge_choice.hpp>
+#include <accrete/head/ridge_selection.hpp>
 
 #include <doctest/doctest.h>
 
@@ -24,7 +24,7 @@ using namespace accrete::test;
 namespace {
 
 using Host = HostExecutor<EigenProducts>;
-constexpr std::size_t at_one = 8;  // position of 10^0 in the grid
+constexpr std::size_t at_one = 8;                       // position of 10^0 in the grid
 constexpr std::array<std::size_t, 3> middle{6, 8, 10};  // 1e-2, 1, 1e2
 
 /// The features of a lesson as they are, and with columns of zeros, so that there are more outputs than rows: the dual form of the same problem.

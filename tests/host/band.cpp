@@ -1,11 +1,11 @@
+#include "support/compare.hpp"
+#include "support/matrices.hpp"
+#include "support/tolerances.hpp"
+
 #include <accrete/host/band_reduction.hpp>
 #include <accrete/host/band_solve.hpp>
 #include <accrete/host/eigen_products.hpp>
 #include <accrete/host/rank_k_update.hpp>
-
-#include "support/compare.hpp"
-#include "support/matrices.hpp"
-#include "support/tolerances.hpp"
 
 #include <doctest/doctest.h>
 

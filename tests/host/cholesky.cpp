@@ -1,9 +1,9 @@
-#include <accrete/host/cholesky.hpp>
-#include <accrete/host/symmetric_product.hpp>
-
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/host/cholesky.hpp>
+#include <accrete/host/symmetric_product.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
-#include <accrete/host/double_product.hpp>
-#include <accrete/host/eigen_products.hpp>
-
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/host/double_product.hpp>
+#include <accrete/host/eigen_products.hpp>
 
 #include <doctest/doctest.h>
 

@@ -81,6 +81,7 @@ TEST_CASE("QuickGELU and ReLU follow their formulas") {
   auto const reference = [](double u) { return u / (1.0 + std::exp(-1.702 * u)); };
   CHECK(largest_error(quick_gelu, reference, -100.0, 100.0, [](double got, double want) { return std::abs(got - want) / std::max(1.0, std::abs(want)); }) < tolerance<float>(Kind::elementwise));
   auto const relu = [](simd::Vec<float> v) { return simd::relu(v); };
-  CHECK(largest_error(relu, [](double u) { return std::max(u, 0.0); }, -3.0, 3.0, absolute) == 0.0);
+  CHECK(largest_error(
+            relu, [](double u) { return std::max(u, 0.0); }, -3.0, 3.0, absolute) == 0.0);
   CHECK(std::isnan(at(relu, std::numeric_limits<float>::quiet_NaN())));
 }

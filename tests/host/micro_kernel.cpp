@@ -1,8 +1,8 @@
-#include <accrete/host/micro_kernel.hpp>
-
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/host/micro_kernel.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
-#include <accrete/host/eigen_products.hpp>
-#include <accrete/host/rank_k_update.hpp>
-
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/host/eigen_products.hpp>
+#include <accrete/host/rank_k_update.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
-#include <accrete/host/eigen_products.hpp>
-#include <accrete/host/rank_k_update.hpp>
-#include <accrete/host/ridge_solve.hpp>
-
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/host/eigen_products.hpp>
+#include <accrete/host/rank_k_update.hpp>
+#include <accrete/host/ridge_solve.hpp>
 
 #include <doctest/doctest.h>
 

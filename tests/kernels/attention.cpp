@@ -89,8 +89,8 @@ struct Arrays {
   }
 };
 
-std::vector<Problem> const problems{{1, 1, 1, 1, 1, 0},    {2, 3, 7, 7, 5, 4},     {2, 3, 7, 7, 5, 4, true}, {1, 2, 65, 65, 64, 0}, {2, 1, 1, 50, 64, 0},  {1, 2, 30, 197, 64, 5},
-                                    {2, 2, 49, 33, 80, 0}, {1, 4, 25, 16, 16, 1}, {3, 1, 6, 100, 20, 10},   {1, 1, 24, 48, 33, 0},  {1, 12, 17, 17, 64, 0}, {1, 1, 100, 130, 24, 3}};
+std::vector<Problem> const problems{{1, 1, 1, 1, 1, 0},    {2, 3, 7, 7, 5, 4},    {2, 3, 7, 7, 5, 4, true}, {1, 2, 65, 65, 64, 0}, {2, 1, 1, 50, 64, 0},   {1, 2, 30, 197, 64, 5},
+                                    {2, 2, 49, 33, 80, 0}, {1, 4, 25, 16, 16, 1}, {3, 1, 6, 100, 20, 10},   {1, 1, 24, 48, 33, 0}, {1, 12, 17, 17, 64, 0}, {1, 1, 100, 130, 24, 3}};
 }  // namespace
 
 TEST_CASE_TEMPLATE("attention equals its formula for any numbers of queries, keys, heads and prefix rows", Case, ACCRETE_EXECUTORS_AND_SCALARS, ACCRETE_HOST_SCALARS(bfloat16)) {

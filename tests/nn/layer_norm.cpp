@@ -1,11 +1,11 @@
-#include <accrete/nn/layer_norm.hpp>
-
-#include <doctest/doctest.h>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/naive_network.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/nn/layer_norm.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace accrete;
 using namespace accrete::test;
@@ -32,6 +32,6 @@ TEST_CASE("a layer norm keeps gain, offset and epsilon, in place, to bfloat16 an
 }
 
 TEST_CASE("gain and offset of two lengths are refused") {
-  CHECK_THROWS_WITH_AS(nn::LayerNorm<HostExecutor<>>(HostExecutor<>{}, Vector<float>::zeros({3}), Vector<float>::zeros({4}), 1e-6), doctest::Contains("gain and offset must have one length (came: 3, 4)"),
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(nn::LayerNorm<HostExecutor<>>(HostExecutor<>{}, Vector<float>::zeros({3}), Vector<float>::zeros({4}), 1e-6),
+                       doctest::Contains("gain and offset must have one length (came: 3, 4)"), ShapeError);
 }

@@ -1,11 +1,11 @@
-#include <accrete/nn/mlp.hpp>
-
-#include <doctest/doctest.h>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/tolerances.hpp"
 #include "toy_block.hpp"
+
+#include <accrete/nn/mlp.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace accrete;
 using namespace accrete::test;

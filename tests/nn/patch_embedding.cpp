@@ -1,11 +1,11 @@
-#include <accrete/nn/patch_embedding.hpp>
-
-#include <doctest/doctest.h>
-
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/naive_network.hpp"
 #include "support/tolerances.hpp"
+
+#include <accrete/nn/patch_embedding.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace accrete;
 using namespace accrete::test;

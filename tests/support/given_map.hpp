@@ -1,9 +1,9 @@
 #pragma once
 
+#include "support/matrices.hpp"
+
 #include <accrete/core/tensor.hpp>
 #include <accrete/head/feature_map.hpp>
-
-#include "support/matrices.hpp"
 
 #include <algorithm>
 #include <cstdint>

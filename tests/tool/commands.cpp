@@ -37,7 +37,8 @@ TEST_CASE("a run writes a result and a model that predict and evaluate understan
   std::string const out = (folder / "run").string();
   for (std::string const method : {"simplecil", "ranpac"}) {
     CAPTURE(method);
-    std::vector<std::string> const arguments{"run", "--method", method, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "12", "--out", out, "--cache", (folder / "cache").string()};
+    std::vector<std::string> const arguments{
+        "run", "--method", method, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "12", "--out", out, "--cache", (folder / "cache").string()};
     Finished const first = tool(arguments);
     CHECK(first.out.find("top-1 %") != std::string::npos);
     json const result = json::parse(read_file(out + "/result.json"));
@@ -129,7 +130,8 @@ TEST_CASE("features of a tensor come with every block, and inspect tells models 
   TemporaryFolder const folder;
   std::string const golden = ACCRETE_GOLDEN_DIR;
   std::string const out = (folder / "features.safetensors").string();
-  tool({"features", "--backbone", golden + "/vit/plain.weights.safetensors", "--heads", "3", "--image-size", "32", "--tensor", golden + "/vit/plain.expected.safetensors:input", "--per-block", "--out", out});
+  tool({"features", "--backbone", golden + "/vit/plain.weights.safetensors", "--heads", "3", "--image-size", "32", "--tensor", golden + "/vit/plain.expected.safetensors:input", "--per-block", "--out",
+        out});
   auto const file = SafetensorsFile::open(out);
   auto const expected = SafetensorsFile::open(golden + "/vit/plain.expected.safetensors");
   CHECK(file.entry("features").shape == expected.entry("features").shape);

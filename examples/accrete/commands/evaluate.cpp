@@ -41,8 +41,8 @@ void EvaluateCommand::execute() const {
   Examples const examples = data_set.test.of_classes(known);
 
   ProgressBar bar("evaluate", draws_bars(run.quiet || json));
-  Predictions const predictions =
-      opened.model->predict(run.where(), examples, {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }});
+  Predictions const predictions = opened.model->predict(
+      run.where(), examples, {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }});
   Matrix<Index> const ranked = best_of(predictions, 5).columns;
   std::vector<ClassCount> counts(static_cast<std::size_t>(classes.size()));
   ClassCount all;
@@ -63,8 +63,9 @@ void EvaluateCommand::execute() const {
       ClassCount const& count = counts[static_cast<std::size_t>(c)];
       if (count.samples > 0) { per_class.push_back({{"label", classes.name(c)}, {"samples", count.samples}, {"top1", percent(count.top1, count.samples)}}); }
     }
-    nlohmann::ordered_json const result{{"method", opened.method->name}, {"data", data},           {"samples", all.samples},           {"top1", percent(all.top1, all.samples)},
-                                        {"top5", percent(all.top5, all.samples)}, {"classes", per_class}, {"skipped", predictions.skipped.size()}};
+    nlohmann::ordered_json const result{
+        {"method", opened.method->name},        {"data", data}, {"samples", all.samples}, {"top1", percent(all.top1, all.samples)}, {"top5", percent(all.top5, all.samples)}, {"classes", per_class},
+        {"skipped", predictions.skipped.size()}};
     std::cout << result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
   } else {
     TextTable table({"class", "images", "top-1 %", "top-5 %"});

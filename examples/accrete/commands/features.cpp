@@ -68,8 +68,8 @@ void FeaturesCommand::of_data(Vit<> const& trunk) const {
     Examples const& examples = part == 0 ? data_set.train : data_set.test;
     std::string const name = part == 0 ? "train" : "test";
     ProgressBar bar(name, draws_bars(run.quiet));
-    sets[part] =
-        extract_features(executor(), trunk, examples, {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = &cache, .progress = [&](Index done, Index total) { bar.update(done, total); }});
+    sets[part] = extract_features(executor(), trunk, examples,
+                                  {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = &cache, .progress = [&](Index done, Index total) { bar.update(done, total); }});
     labels[part] = Vector<Index>({static_cast<Index>(sets[part].positions.size())});
     std::transform(sets[part].positions.begin(), sets[part].positions.end(), labels[part].begin(), [&](Index position) { return examples.label(position); });
     writer.add(name + ".features", sets[part].features);

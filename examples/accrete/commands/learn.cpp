@@ -3,6 +3,7 @@
 #include "../terminal.hpp"
 
 #include <accrete/backbone/vit.hpp>
+
 #include <iostream>
 #include <memory>
 

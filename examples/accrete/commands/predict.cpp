@@ -25,8 +25,8 @@ void PredictCommand::execute() const {
   OpenedModel const opened = open_model(model, backbone);
   Examples const examples = images_of_class("unknown", images);
   ProgressBar bar("predict", draws_bars(run.quiet || json));
-  Predictions const predictions =
-      opened.model->predict(run.where(), examples, {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }});
+  Predictions const predictions = opened.model->predict(
+      run.where(), examples, {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }});
   Ranking const ranking = best_of(predictions, top);
   Matrix<Index> const& columns = ranking.columns;
   Matrix<float> const& scores = ranking.scores;

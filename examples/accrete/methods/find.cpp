@@ -1,8 +1,8 @@
 #include "../method.hpp"
 
 #include <accrete/core/settings.hpp>
-#include <accrete/host/executor.hpp>
 #include <accrete/host/eigen_products.hpp>
+#include <accrete/host/executor.hpp>
 #include <accrete/host/rows.hpp>
 
 namespace accrete::tool {

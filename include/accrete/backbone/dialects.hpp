@@ -24,9 +24,9 @@ struct NameDefaults {
 /// The naming of one publisher.
 struct Dialect {
   std::string_view name;
-  std::string_view signature;                   ///< a parameter by which the naming is recognised
-  std::string_view second_signature;            ///< one more, where the first is common; may be empty
-  std::span<NameRule const> rules;              ///
+  std::string_view signature;                    ///< a parameter by which the naming is recognised
+  std::string_view second_signature;             ///< one more, where the first is common; may be empty
+  std::span<NameRule const> rules;               ///
   std::span<std::string_view const> bystanders;  ///< parameters that belong to heads or training; `#` stands for any ending
   NameDefaults defaults;
 };
@@ -144,7 +144,7 @@ inline constexpr std::array dialects{
 
 /// What training scripts put in front of every name, and where bigger models keep their vision tower.
 /// One is taken off only where a naming's signature stands behind it.
-inline constexpr std::array<std::string_view, 12> wrapper_prefixes{"module.", "backbone.", "model.",  "base_encoder.", "momentum_encoder.",         "visual.trunk.",
-                                                                   "visual.", "vit.",      "deit.", "dinov2.",       "dinov2_with_registers.", "clip."};
+inline constexpr std::array<std::string_view, 12> wrapper_prefixes{"module.", "backbone.", "model.", "base_encoder.", "momentum_encoder.",      "visual.trunk.",
+                                                                   "visual.", "vit.",      "deit.",  "dinov2.",       "dinov2_with_registers.", "clip."};
 
 }  // namespace accrete

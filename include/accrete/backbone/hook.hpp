@@ -51,7 +51,9 @@ concept StatesKind = requires(H& hook, Index block) {
 };
 
 template <class H>
-concept ObservesBlocks = requires(H& hook, Index block, TensorView<float const, 3> tokens) { hook.observe(block, tokens); };
+concept ObservesBlocks = requires(H& hook, Index block, TensorView<float const, 3> tokens) {
+  hook.observe(block, tokens);
+};
 
 /// The plain network.
 struct NoHook {};

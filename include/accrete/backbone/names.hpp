@@ -23,10 +23,10 @@ struct TensorParts {
 /// A file's names in the terms of this library, which are timm's.
 struct NameMap {
   Dialect const* dialect = nullptr;
-  std::string prefix;                                        ///< the wrapper in front of every stored name of the network
+  std::string prefix;                                       ///< the wrapper in front of every stored name of the network
   std::map<std::string, TensorParts, std::less<>> tensors;  ///< by canonical name
-  std::vector<std::string> unexpected;                       ///< stored names that mean nothing in this naming
-  std::vector<std::string> bystanders;                       ///< stored names of heads and of other towers; not used
+  std::vector<std::string> unexpected;                      ///< stored names that mean nothing in this naming
+  std::vector<std::string> bystanders;                      ///< stored names of heads and of other towers; not used
 
   /// How this file's naming spells a canonical name; several names where query, key and value lie apart.
   [[nodiscard]] std::vector<std::string> spelling(std::string_view canonical) const;

@@ -32,8 +32,7 @@ class VitPacker {
 
   [[nodiscard]] PackedVit<Exec> pack(PositionResize positions) const {
     PackedVit<Exec> packed;
-    packed.embedding =
-        nn::PatchEmbedding<Exec>(exec_, linear("patch_embed.proj", shape_.width), shape_.patch, parameters_.prefix_rows().cview(), parameters_.patch_positions(positions).cview());
+    packed.embedding = nn::PatchEmbedding<Exec>(exec_, linear("patch_embed.proj", shape_.width), shape_.patch, parameters_.prefix_rows().cview(), parameters_.patch_positions(positions).cview());
     if (shape_.pre_norm) { packed.norm_pre = norm("norm_pre"); }
     packed.blocks.reserve(static_cast<std::size_t>(shape_.depth));
     for (Index i = 0; i < shape_.depth; ++i) { packed.blocks.push_back(block(message("blocks.", i), i + 1 == shape_.depth)); }

@@ -13,13 +13,13 @@ namespace accrete {
 
 /// What a user says about a vision transformer that its file does not; each wins over what the file and its configuration say.
 struct VitOptions {
-  std::optional<Index> heads = std::nullopt;                         ///< must divide the width
-  std::optional<double> epsilon = std::nullopt;                      ///< of every layer norm
-  std::optional<kernels::Activation> activation = std::nullopt;      ///< of the MLPs
-  std::optional<Index> image_height = std::nullopt;                  ///< pixels; the position table is fitted to it
-  std::optional<Index> image_width = std::nullopt;                   ///< pixels; the height when only that is given
-  std::optional<Pool> pool = std::nullopt;                           ///< which rows become the feature
-  std::optional<Preprocessing> preprocessing = std::nullopt;         ///< what images go through before they are embedded
+  std::optional<Index> heads = std::nullopt;                     ///< must divide the width
+  std::optional<double> epsilon = std::nullopt;                  ///< of every layer norm
+  std::optional<kernels::Activation> activation = std::nullopt;  ///< of the MLPs
+  std::optional<Index> image_height = std::nullopt;              ///< pixels; the position table is fitted to it
+  std::optional<Index> image_width = std::nullopt;               ///< pixels; the height when only that is given
+  std::optional<Pool> pool = std::nullopt;                       ///< which rows become the feature
+  std::optional<Preprocessing> preprocessing = std::nullopt;     ///< what images go through before they are embedded
   PositionResize positions = PositionResize::antialias;
 };
 

@@ -97,9 +97,7 @@ class VitParameters {
     return elements;
   }
 
-  [[nodiscard]] static bool usable_in_place(StoredTensor const& entry) {
-    return entry.type == ScalarType::f32 && reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % alignof(float) == 0;
-  }
+  [[nodiscard]] static bool usable_in_place(StoredTensor const& entry) { return entry.type == ScalarType::f32 && reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % alignof(float) == 0; }
 
   Checkpoint const& checkpoint_;
   VitBlueprint const& blueprint_;

@@ -99,14 +99,11 @@ class VitPass {
   /// Calls `use(pass, first, count)` for the parts of a batch, each with a pass of its own.
   template <class Use>
   void in_parts(Index batch, Index tokens, Use const& use) const {
-    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens),
-                       [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_), first, count); });
+    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens), [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_), first, count); });
   }
 
   /// A copy is an insertion of nothing.
-  void copy(TensorView<float const, 3> from, TensorView<float, 3> to) const {
-    kernels::insert_tokens(exec_, from, TensorView<float const, 3>(nullptr, {1, 0, from.extent(2)}), 0, to);
-  }
+  void copy(TensorView<float const, 3> from, TensorView<float, 3> to) const { kernels::insert_tokens(exec_, from, TensorView<float const, 3>(nullptr, {1, 0, from.extent(2)}), 0, to); }
 
   void embed_part(TensorView<float const, 4> images, TensorView<float, 3> tokens) const {
     if (exec_.precision == Precision::float32) {
@@ -180,9 +177,8 @@ class VitPass {
   void run_block(Index i, PrefixInjection const& prefix, TensorView<float, 3> stream) const {
     auto const& block = model_.blocks[static_cast<std::size_t>(i)];
     auto const run = [&](Prefix<T> const& converted) {
-      in_parts(stream.extent(0), stream.extent(1), [&](VitPass const& part, Index first, Index count) {
-        block.template forward<T>(part.exec_, converted.of(first, count), stream.slice(first, count), model_.scratch);
-      });
+      in_parts(stream.extent(0), stream.extent(1),
+               [&](VitPass const& part, Index first, Index count) { block.template forward<T>(part.exec_, converted.of(first, count), stream.slice(first, count), model_.scratch); });
     };
     if (prefix.k.extent(1) == 0) {
       run({});

@@ -72,9 +72,8 @@ struct VitShape {
   /// One line that says everything; equal shapes give equal text, so it can be hashed.
   [[nodiscard]] std::string text() const {
     return message("image=", image_height, 'x', image_width, " channels=", channels, " patch=", patch, " width=", width, " depth=", depth, " heads=", heads, " hidden=", hidden,
-                   " registers=", registers, " class_token=", class_token, " distillation_token=", distillation_token, " patch_bias=", patch_bias, " pre_norm=", pre_norm,
-                   " layer_scale=", layer_scale, " no_embed_class=", no_embed_class, " qkv_bias=", qkv_bias, " fc_norm=", fc_norm, " pool=", name_of(pool), " epsilon=", exact_text(epsilon),
-                   " activation=", name_of(activation));
+                   " registers=", registers, " class_token=", class_token, " distillation_token=", distillation_token, " patch_bias=", patch_bias, " pre_norm=", pre_norm, " layer_scale=", layer_scale,
+                   " no_embed_class=", no_embed_class, " qkv_bias=", qkv_bias, " fc_norm=", fc_norm, " pool=", name_of(pool), " epsilon=", exact_text(epsilon), " activation=", name_of(activation));
   }
 };
 

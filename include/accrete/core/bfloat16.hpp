@@ -23,9 +23,7 @@ struct float16 {
 // The builtin under std::bit_cast, which nvcc takes for a host function.
 
 /// Exact widening.
-[[nodiscard]] ACCRETE_HD constexpr float to_float(bfloat16 value) {
-  return __builtin_bit_cast(float, static_cast<std::uint32_t>(value.bits) << 16U);
-}
+[[nodiscard]] ACCRETE_HD constexpr float to_float(bfloat16 value) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(value.bits) << 16U); }
 
 /// Round to nearest even; a NaN keeps its sign and becomes quiet.
 [[nodiscard]] ACCRETE_HD constexpr bfloat16 to_bfloat16(float value) {

@@ -14,7 +14,9 @@ concept HasExecutorName = requires {
 };
 
 template <class E>
-concept Waits = requires(E const& exec) { exec.wait(); };
+concept Waits = requires(E const& exec) {
+  exec.wait();
+};
 
 /// Says in which memory its kernels expect their arrays.
 template <class E>

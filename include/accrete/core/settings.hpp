@@ -57,9 +57,7 @@ template <class Number>
   Number value{};
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   bool const inside = value >= least && value <= most;  // false for NaN
-  if (error != std::errc{} || end != text.data() + text.size() || !inside) {
-    fail<ValueError>(name, "must be a number from ", least, " to ", most, " (came: ", text, ")");
-  }
+  if (error != std::errc{} || end != text.data() + text.size() || !inside) { fail<ValueError>(name, "must be a number from ", least, " to ", most, " (came: ", text, ")"); }
   return value;
 }
 

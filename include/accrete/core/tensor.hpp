@@ -152,8 +152,8 @@ template <class T>
 struct HostMemory {
   static constexpr std::size_t alignment = 64;
 
-  [[nodiscard]] static void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{alignment}); }
-  static void release(void* pointer, std::size_t /*bytes*/) noexcept { ::operator delete(pointer, std::align_val_t{alignment}); }  // clang 14 has no sized form
+  [[nodiscard]] static void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{alignment}); }
+  static void release(void* pointer, std::size_t /*bytes*/) noexcept { ::operator delete (pointer, std::align_val_t{alignment}); }  // clang 14 has no sized form
 };
 
 /// Owner of a dense row-major array. Elements are trivial; memory comes from `Memory`.
@@ -172,11 +172,7 @@ class Tensor {
   /// @throws ShapeError  for negative or overflowing extents; std::bad_alloc
   explicit Tensor(Shape<Rank> shape) : data_(allocate(element_count(shape))), shape_(shape) {}
 
-  Tensor(Tensor const& other)
-    requires(std::is_same_v<Memory, HostMemory>)
-      : Tensor(other.shape_) {
-    std::copy(other.begin(), other.end(), data_);
-  }
+  Tensor(Tensor const& other) requires(std::is_same_v<Memory, HostMemory>) : Tensor(other.shape_) { std::copy(other.begin(), other.end(), data_); }
   Tensor(Tensor&& other) noexcept : data_(std::exchange(other.data_, nullptr)), shape_(std::exchange(other.shape_, {})) {}
   Tensor& operator=(Tensor other) noexcept {
     std::swap(data_, other.data_);
@@ -188,9 +184,7 @@ class Tensor {
   }
 
   /// Host memory only: every element zero.
-  [[nodiscard]] static Tensor zeros(Shape<Rank> shape)
-    requires(std::is_same_v<Memory, HostMemory>)
-  {
+  [[nodiscard]] static Tensor zeros(Shape<Rank> shape) requires(std::is_same_v<Memory, HostMemory>) {
     Tensor tensor(shape);
     std::fill(tensor.begin(), tensor.end(), T{});
     return tensor;
@@ -210,7 +204,7 @@ class Tensor {
   [[nodiscard]] TensorView<T, Rank> view() { return {data_, shape_}; }
   [[nodiscard]] TensorView<T const, Rank> view() const { return {data_, shape_}; }
   [[nodiscard]] TensorView<T const, Rank> cview() const { return {data_, shape_}; }
-  operator TensorView<T, Rank>() { return view(); }              // NOLINT(google-explicit-constructor)
+  operator TensorView<T, Rank>() { return view(); }               // NOLINT(google-explicit-constructor)
   operator TensorView<T const, Rank>() const { return cview(); }  // NOLINT(google-explicit-constructor)
 
   template <class... Position>

@@ -27,7 +27,10 @@ struct SomeReader {};
 
 /// Keeps what a run learns in a type of its own that can be made empty, copied and moved.
 template <class H>
-concept HasHeadState = requires { typename H::State; } && std::semiregular<typename H::State>;
+concept HasHeadState = requires {
+  typename H::State;
+}
+&&std::semiregular<typename H::State>;
 
 /// Can be told that there are more classes from now on, and says how many there are.
 template <class H>
@@ -58,9 +61,9 @@ concept StoresItsState = requires(H const& head, typename H::State& state, typen
 
 /// What a head's statistics allow besides adding.
 struct StatisticsTraits {
-  bool additive = false;     ///< statistics of parts add up to those of the whole
-  bool mergeable = false;    ///< two states can be merged
-  bool forgettable = false;  ///< a class can be taken back
+  bool additive = false;             ///< statistics of parts add up to those of the whole
+  bool mergeable = false;            ///< two states can be merged
+  bool forgettable = false;          ///< a class can be taken back
   bool forgets_by_features = false;  ///< ... only when its features are given or were kept
 };
 
@@ -75,14 +78,15 @@ concept ClassifierHead = std::copyable<H> && HasHeadState<H> && AdmitsClasses<H>
 
 /// Adds another state: column j of the other becomes column columns[j] of this one.
 template <class H>
-concept MergesStatistics = ClassifierHead<H> && H::statistics.mergeable &&
-                           requires(H const& head, typename H::State& state, typename H::State const& other, std::span<Index const> columns) { head.merge(state, other, columns); };
+concept MergesStatistics = ClassifierHead<H> && H::statistics.mergeable&& requires(H const& head, typename H::State& state, typename H::State const& other, std::span<Index const> columns) {
+  head.merge(state, other, columns);
+};
 
 /// Takes a class back as if it had never been learned; the columns behind it move up by one.
 template <class H>
-concept ForgetsClasses = ClassifierHead<H> && H::statistics.forgettable &&
-                         requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, Index column, MatrixView<float const> features) {
-                           head.forget(exec, state, column, features);
-                         };
+concept ForgetsClasses = ClassifierHead<H> &&
+                         H::statistics.forgettable&& requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, Index column, MatrixView<float const> features) {
+  head.forget(exec, state, column, features);
+};
 
 }  // namespace accrete

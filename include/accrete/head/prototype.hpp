@@ -76,7 +76,9 @@ struct PrototypeHead {
 
   /// Class means from sums. A class's mean depends on its own samples alone, bit for bit.   Cost: C * L
   template <class Exec>
-  void fit(Exec const& /*exec*/, State& state) const { compute_means(state); }
+  void fit(Exec const& /*exec*/, State& state) const {
+    compute_means(state);
+  }
 
   /// @param[in] features [B, L], host memory;  @param[out] scores [B, C], host memory
   /// @throws ValueError before the first `fit`;  ShapeError when the extents do not fit.   Cost: 2 * B * C * L flop

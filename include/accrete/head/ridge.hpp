@@ -44,7 +44,7 @@ struct RidgeHead {
   static constexpr StatisticsTraits statistics{.additive = true, .mergeable = true, .forgettable = true, .forgets_by_features = true};
   using State = RidgeState<Feature>;
 
-  Index projection = 0;         ///< outputs M of the map; 0: its own choice (10,000; 2,000 for features narrower than 384)
+  Index projection = 0;              ///< outputs M of the map; 0: its own choice (10,000; 2,000 for features narrower than 384)
   std::optional<double> ridge = {};  ///< nothing: chosen after each task by `selection`
   RidgeSelection selection = RidgeSelection::holdout;
   RidgeScore score = RidgeScore::linear;
@@ -218,15 +218,20 @@ struct RidgeHead {
 
   [[nodiscard]] static std::vector<Setting<RidgeHead>> settings() {
     std::vector<Setting<RidgeHead>> all;
-    if constexpr (Feature::projects) { all.push_back(number_setting("projection", "outputs of the random projection; 0: 10000, or 2000 for features narrower than 384", &RidgeHead::projection, Index{0}, Index{1} << 20)); }
+    if constexpr (Feature::projects) {
+      all.push_back(number_setting("projection", "outputs of the random projection; 0: 10000, or 2000 for features narrower than 384", &RidgeHead::projection, Index{0}, Index{1} << 20));
+    }
     all.push_back({"ridge", "what is added to the diagonal: a number, or auto to choose it after each task",
                    [](RidgeHead const& head) { return head.ridge ? exact_text(*head.ridge) : std::string("auto"); },
                    [](RidgeHead& head, std::string_view text) { head.ridge = text == "auto" ? std::nullopt : std::optional<double>(parse_number<double>("ridge", text, 1e-12, 1e18)); }});
     all.push_back(choice_setting("selection", "by what the ridge is chosen", &RidgeHead::selection,
-                                 std::vector<std::pair<std::string, RidgeSelection>>{{"holdout", RidgeSelection::holdout}, {"gcv", RidgeSelection::gcv}, {"loo", RidgeSelection::loo}, {"prospective-loo", RidgeSelection::prospective_loo}}));
-    all.push_back(choice_setting("score", "how a feature is scored", &RidgeHead::score, std::vector<std::pair<std::string, RidgeScore>>{{"linear", RidgeScore::linear}, {"cosine", RidgeScore::cosine}}));
+                                 std::vector<std::pair<std::string, RidgeSelection>>{
+                                     {"holdout", RidgeSelection::holdout}, {"gcv", RidgeSelection::gcv}, {"loo", RidgeSelection::loo}, {"prospective-loo", RidgeSelection::prospective_loo}}));
+    all.push_back(
+        choice_setting("score", "how a feature is scored", &RidgeHead::score, std::vector<std::pair<std::string, RidgeScore>>{{"linear", RidgeScore::linear}, {"cosine", RidgeScore::cosine}}));
     all.push_back(number_setting("selection_samples", "a larger task is sub-sampled for the choice of the ridge", &RidgeHead::selection_samples, Index{5}, Index{1} << 20));
-    all.push_back(choice_setting("keep_features", "keep the features of every class in the model, so that a class can be forgotten without its pictures", &RidgeHead::keep_features, std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}));
+    all.push_back(choice_setting("keep_features", "keep the features of every class in the model, so that a class can be forgotten without its pictures", &RidgeHead::keep_features,
+                                 std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}));
     all.push_back(number_setting("seed", "draws the projection and the hold-out split", &RidgeHead::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
     return all;
   }
@@ -350,8 +355,8 @@ struct RidgeHead {
     auto const place = static_cast<std::size_t>(column);
     Index const learned = state.counts_[place];
     if (given.extent(0) > 0) {
-      expects(given.extent(0) == learned && given.extent(1) == state.inputs(), "RidgeHead::forget", "the features must be all those the class was learned from", given.extent(0), given.extent(1), learned,
-              state.inputs());
+      expects(given.extent(0) == learned && given.extent(1) == state.inputs(), "RidgeHead::forget", "the features must be all those the class was learned from", given.extent(0), given.extent(1),
+              learned, state.inputs());
       return given;
     }
     MatrixView<float const> const kept(state.kept_[place].data(), {static_cast<Index>(state.kept_[place].size()) / state.inputs(), state.inputs()});
@@ -413,7 +418,9 @@ struct RidgeHead {
     if (reader.template setting<std::uint64_t>("seed") != seed) { fail<FileError>(file, "was learned with the seed ", reader.template setting<std::uint64_t>("seed"), ", but is read with ", seed); }
     fresh.map_ = Feature(inputs, projection, seed);
     Index const outputs = fresh.outputs();
-    if (reader.template setting<Index>("outputs") != outputs) { fail<FileError>(file, "was learned with ", reader.template setting<Index>("outputs"), " outputs of the map, but is read with ", outputs); }
+    if (reader.template setting<Index>("outputs") != outputs) {
+      fail<FileError>(file, "was learned with ", reader.template setting<Index>("outputs"), " outputs of the map, but is read with ", outputs);
+    }
     Shape<2> const shape{fresh.classes(), outputs};
     fresh.gram_ = SymmetricMatrix<double>(outputs, reader.template tensor<double, 1>("gram", Shape<1>{TriangleTiles{outputs}.size()}));
     fresh.sums_ = reader.template tensor<double, 2>("sums", shape);

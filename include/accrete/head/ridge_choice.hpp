@@ -20,7 +20,7 @@ namespace accrete {
 struct RidgeChoice {
   RidgeSelection selection = RidgeSelection::holdout;
   Index most_samples = 8192;  ///< a larger task is sub-sampled
-  RngKey key = {};                 ///< draws the order of the samples: the hold-out split and the sub-sample
+  RngKey key = {};            ///< draws the order of the samples: the hold-out split and the sub-sample
   double before = 0.0;        ///< the ridge of the fit before; 0 when there was none
 };
 

@@ -46,10 +46,10 @@ inline void transpose_block(double const* block, double* rows) {
 struct BandWork {
   explicit BandWork(Index rows) : u(Matrix<double>::zeros({rows, band_width})), y(Matrix<double>::zeros({rows, band_width})), left({rows * 2 * band_width}), right({rows * 2 * band_width}) {}
 
-  Matrix<double> u;       // V T
-  Matrix<double> y;       // A V T, then X
-  Vector<double> left;    // [V X] in blocks [2 * 48][48]
-  Vector<double> right;   // [X V] likewise
+  Matrix<double> u;      // V T
+  Matrix<double> y;      // A V T, then X
+  Vector<double> left;   // [V X] in blocks [2 * 48][48]
+  Vector<double> right;  // [X V] likewise
 };
 
 /// A <- (I - V T V^T)^T A (I - V T V^T) for the blocks from `first` on, as A - V X^T - X V^T with X = Y - V (U^T Y) / 2, U = V T, Y = A U.

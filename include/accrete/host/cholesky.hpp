@@ -172,8 +172,8 @@ void cholesky_solve(int threads, CholeskyFactor<T> const& factor, MatrixView<T> 
       for (Index p = k * per_tile; p < (k + 1) * per_tile; ++p) {
         Index const depth = (p - k * per_tile) * width;
         if (depth > 0) {
-          micro::multiply<T, 1>(width, some, depth, T(-1), {lower.block(p, k * per_tile), width}, {x.data() + k * TriangleTiles::edge * columns + first, columns}, x.data() + p * width * columns + first,
-                                columns);
+          micro::multiply<T, 1>(width, some, depth, T(-1), {lower.block(p, k * per_tile), width}, {x.data() + k * TriangleTiles::edge * columns + first, columns},
+                                x.data() + p * width * columns + first, columns);
         }
         solve_diagonal(p, first, some, false);
       }

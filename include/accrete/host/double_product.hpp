@@ -20,9 +20,7 @@ inline void panel_product(int threads, Panels const& a, Panels const& b, MatrixV
     Index const q = item % b.count();
     alignas(64) double block[static_cast<std::size_t>(width * width)] = {};
     constexpr Index step = 256;
-    for (Index k = 0; k < a.depth(); k += step) {
-      micro::multiply<double, 1>(width, width, std::min(step, a.depth() - k), 1.0, {a.panel(p, k), width}, {b.panel(q, k), width}, block, width);
-    }
+    for (Index k = 0; k < a.depth(); k += step) { micro::multiply<double, 1>(width, width, std::min(step, a.depth() - k), 1.0, {a.panel(p, k), width}, {b.panel(q, k), width}, block, width); }
     Index const rows = std::min(width, y.extent(0) - p * width);
     Index const across = std::min(width, y.extent(1) - q * width);
     for (Index i = 0; i < rows; ++i) {

@@ -74,7 +74,9 @@ void eigen_product_chunk(RowsView<X const> x, EigenProducts::PackedWeights const
   ThreadScope const scope(1);
   float* const input = ThreadScratch<EigenInput>::get<float>(rows_at_once * x.width);
   float* const output = ThreadScratch<EigenOutput>::get<float>(rows_at_once * y.width);
-  for (Index i = 0; i < x.rows; ++i) { std::transform(x.row(i), x.row(i) + x.width, input + i * x.width, [](X value) { return to_float(value); }); }
+  for (Index i = 0; i < x.rows; ++i) {
+    std::transform(x.row(i), x.row(i) + x.width, input + i * x.width, [](X value) { return to_float(value); });
+  }
   std::fill(input + x.rows * x.width, input + rows_at_once * x.width, 0.0F);
   Eigen::Map<Chunk>(output, rows_at_once, y.width).noalias() = Eigen::Map<Chunk const>(input, rows_at_once, x.width) * as_eigen(packed.weight()).transpose();
   for (Index i = 0; i < y.rows; ++i) { finish_row(output + i * y.width, packed.bias(), epilogue, y.width, y.row(i)); }

@@ -92,8 +92,7 @@ struct CompiledMatmul {
   Dnn::desc y;
   Dnn::desc scratch;
 
-  explicit CompiledMatmul(dnnl::matmul::primitive_desc const& description)
-      : primitive(description), x(description.src_desc()), y(description.dst_desc()), scratch(description.scratchpad_desc()) {}
+  explicit CompiledMatmul(dnnl::matmul::primitive_desc const& description) : primitive(description), x(description.src_desc()), y(description.dst_desc()), scratch(description.scratchpad_desc()) {}
 };
 
 struct MatmulScratch;
@@ -105,11 +104,8 @@ inline void execute_matmul(CompiledMatmul const& compiled, Dnn const& weight, Dn
   Dnn const target(compiled.y, dnn_engine(), y);
   Dnn const scratch(compiled.scratch, dnn_engine(), scratch_bytes == 0 ? nullptr : ThreadScratch<MatmulScratch>::get<std::byte>(scratch_bytes));
   // The C entry point takes a plain array where the C++ one builds a hash map per call.
-  std::array<dnnl_exec_arg_t, 5> const arguments{{{DNNL_ARG_SRC, source.get()},
-                                                  {DNNL_ARG_WEIGHTS, weight.get()},
-                                                  {DNNL_ARG_DST, target.get()},
-                                                  {DNNL_ARG_SCRATCHPAD, scratch.get()},
-                                                  {DNNL_ARG_BIAS, bias.get(true)}}};
+  std::array<dnnl_exec_arg_t, 5> const arguments{
+      {{DNNL_ARG_SRC, source.get()}, {DNNL_ARG_WEIGHTS, weight.get()}, {DNNL_ARG_DST, target.get()}, {DNNL_ARG_SCRATCHPAD, scratch.get()}, {DNNL_ARG_BIAS, bias.get(true)}}};
   int const count = bias.get(true) == nullptr ? 4 : 5;
   dnnl::error::wrap_c_api(dnnl_primitive_execute(compiled.primitive.get(), dnn_stream().get(), count, arguments.data()), "could not execute a product");
   dnn_stream().wait();

@@ -117,8 +117,8 @@ class PanelQr {
 
   Matrix<double>& a_;
   Index rows_;
-  std::vector<double> column_;  // tail of the last reflector, not yet in the panel
-  std::vector<double> next_;    // the next column as it stands after the last reflector
+  std::vector<double> column_;                                               // tail of the last reflector, not yet in the panel
+  std::vector<double> next_;                                                 // the next column as it stands after the last reflector
   alignas(64) std::array<double, static_cast<std::size_t>(width)> taken_{};  // what the last reflector takes off a row, per unit of its element
   std::array<double, static_cast<std::size_t>(width)> tau_{};
 };

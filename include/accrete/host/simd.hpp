@@ -16,9 +16,9 @@ namespace detail {
 template <class T>
 struct VectorOf;
 
-#define ACCRETE_VECTOR_OF(scalar)                                    \
-  template <>                                                        \
-  struct VectorOf<scalar> {                                          \
+#define ACCRETE_VECTOR_OF(scalar)                                           \
+  template <>                                                               \
+  struct VectorOf<scalar> {                                                 \
     typedef scalar type __attribute__((vector_size(ACCRETE_VECTOR_BYTES))); \
   }
 ACCRETE_VECTOR_OF(float);

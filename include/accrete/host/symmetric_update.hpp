@@ -23,7 +23,8 @@ inline void update_tile(double sign, Panels const& x, Index row, Index column, d
     for (Index p = 0; p < across; ++p) {
       Index const last = row == column ? p + 1 : across;  // nobody reads above the diagonal
       for (Index q = 0; q < last; ++q) {
-        micro::multiply<double, 1>(width, width, depth, sign, {x.panel(column * across + q, k), width}, {x.panel(row * across + p, k), width}, tile + TriangleTiles::inside(p * width, q * width), width);
+        micro::multiply<double, 1>(width, width, depth, sign, {x.panel(column * across + q, k), width}, {x.panel(row * across + p, k), width}, tile + TriangleTiles::inside(p * width, q * width),
+                                   width);
       }
     }
   }

@@ -22,7 +22,9 @@ struct KeyValuePrefix {
 
 namespace detail {
 template <class Exec, class T, class Y>
-concept RunsAttention = requires(Exec const& exec, RowsView<T const> q, AttentionShape shape, KeyValuePrefix<T> prefix, RowsView<Y> y) { attention_on(exec, q, q, q, shape, prefix, y); };
+concept RunsAttention = requires(Exec const& exec, RowsView<T const> q, AttentionShape shape, KeyValuePrefix<T> prefix, RowsView<Y> y) {
+  attention_on(exec, q, q, q, shape, prefix, y);
+};
 
 struct AttentionFn {
   template <class Exec, class T, class Y>

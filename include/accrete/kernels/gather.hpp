@@ -6,9 +6,13 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class T>
-concept RunsGather = requires(Exec const& exec, MatrixView<T const> table, VectorView<Index const> index, MatrixView<T> out) { gather_on(exec, table, index, out); };
+concept RunsGather = requires(Exec const& exec, MatrixView<T const> table, VectorView<Index const> index, MatrixView<T> out) {
+  gather_on(exec, table, index, out);
+};
 template <class Exec, class T, class Sum>
-concept RunsScatterAdd = requires(Exec const& exec, MatrixView<T const> rows, VectorView<Index const> index, MatrixView<Sum> table) { scatter_add_on(exec, rows, index, table); };
+concept RunsScatterAdd = requires(Exec const& exec, MatrixView<T const> rows, VectorView<Index const> index, MatrixView<Sum> table) {
+  scatter_add_on(exec, rows, index, table);
+};
 
 struct GatherFn {
   /// Indices lie in the executor's memory, so their range is the caller's promise.

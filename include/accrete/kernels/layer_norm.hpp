@@ -6,7 +6,9 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class T, class Y>
-concept RunsLayerNorm = requires(Exec const& exec, RowsView<T const> x, VectorView<T const> gain, double epsilon, RowsView<Y> y) { layer_norm_on(exec, x, gain, gain, epsilon, y); };
+concept RunsLayerNorm = requires(Exec const& exec, RowsView<T const> x, VectorView<T const> gain, double epsilon, RowsView<Y> y) {
+  layer_norm_on(exec, x, gain, gain, epsilon, y);
+};
 
 struct LayerNormFn {
   template <class Exec, class T, class Y>

@@ -6,7 +6,9 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class T>
-concept RunsOuterUpdate = requires(Exec const& exec, MatrixView<T const> rows, SymmetricView<double> gram) { outer_update_on(exec, rows, gram); };
+concept RunsOuterUpdate = requires(Exec const& exec, MatrixView<T const> rows, SymmetricView<double> gram) {
+  outer_update_on(exec, rows, gram);
+};
 
 struct OuterUpdateFn {
   template <class Exec, class T>

@@ -6,7 +6,9 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class Body>
-concept RunsParts = requires(Exec const& exec, Index count, Body const& body) { for_parts_on(exec, count, count, body); };
+concept RunsParts = requires(Exec const& exec, Index count, Body const& body) {
+  for_parts_on(exec, count, count, body);
+};
 
 struct ForPartsFn {
   template <class Exec, class Body>

@@ -22,7 +22,9 @@ concept RunsPack = requires(Exec const& exec, MatrixView<float const> weight, Ve
   { pack_on(exec, weight, bias) } -> std::same_as<typename Exec::PackedWeights>;
 };
 template <class Exec, class X, class Y>
-concept RunsProduct = requires(Exec const& exec, RowsView<X const> x, typename Exec::PackedWeights const& packed, Epilogue epilogue, RowsView<Y> y) { product_on(exec, x, packed, epilogue, y); };
+concept RunsProduct = requires(Exec const& exec, RowsView<X const> x, typename Exec::PackedWeights const& packed, Epilogue epilogue, RowsView<Y> y) {
+  product_on(exec, x, packed, epilogue, y);
+};
 
 struct PackFn {
   template <class Exec>

@@ -6,7 +6,9 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class T>
-concept RunsRankKUpdate = requires(Exec const& exec, double sign, MatrixView<T const> rows, SymmetricView<double> gram) { rank_k_update_on(exec, sign, rows, gram); };
+concept RunsRankKUpdate = requires(Exec const& exec, double sign, MatrixView<T const> rows, SymmetricView<double> gram) {
+  rank_k_update_on(exec, sign, rows, gram);
+};
 
 struct RankKUpdateFn {
   template <class Exec, class T>

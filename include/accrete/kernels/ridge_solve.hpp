@@ -9,10 +9,10 @@ namespace accrete::kernels {
 struct RidgeSolution {
   static constexpr double largest_residual = 1e-13;  ///< weights with a larger one are no solution
 
-  bool solved = false;         ///< false: not positive definite in float64, or the residual stayed too large
-  bool float64_factor = false; ///< whether the float32 factor was given up
-  int refinements = 0;         ///< rounds of correction after the first solve
-  double residual = 0.0;       ///< largest |Q - (G + ridge I) W| / (|G + ridge I| |W| + |Q|) over the columns (norms: Frobenius, Euclid)
+  bool solved = false;          ///< false: not positive definite in float64, or the residual stayed too large
+  bool float64_factor = false;  ///< whether the float32 factor was given up
+  int refinements = 0;          ///< rounds of correction after the first solve
+  double residual = 0.0;        ///< largest |Q - (G + ridge I) W| / (|G + ridge I| |W| + |Q|) over the columns (norms: Frobenius, Euclid)
 };
 
 namespace detail {
@@ -38,7 +38,8 @@ struct RidgeResidualFn {
   template <class Exec>
   [[nodiscard]] double operator()(Exec const& exec, SymmetricView<double const> gram, double ridge, MatrixView<double const> sums, MatrixView<double const> weights) const {
     static_assert(RunsRidgeSolve<Exec>, "kernels::ridge_residual has no body for this executor");
-    expects(sums.extent(1) == gram.order() && weights.shape() == sums.shape(), "ridge_residual", "sums and weights must be [C, M]", sums.extent(0), sums.extent(1), weights.extent(0), weights.extent(1));
+    expects(sums.extent(1) == gram.order() && weights.shape() == sums.shape(), "ridge_residual", "sums and weights must be [C, M]", sums.extent(0), sums.extent(1), weights.extent(0),
+            weights.extent(1));
     return sums.empty() ? 0.0 : ridge_residual_on(exec, gram, ridge, sums, weights);
   }
 };

@@ -6,13 +6,21 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class T>
-concept RunsSoftmax = requires(Exec const& exec, MatrixView<T> x) { softmax_on(exec, x); };
+concept RunsSoftmax = requires(Exec const& exec, MatrixView<T> x) {
+  softmax_on(exec, x);
+};
 template <class Exec, class T>
-concept RunsRowStatistics = requires(Exec const& exec, MatrixView<T const> x, VectorView<double> out) { row_statistics_on(exec, x, out, out); };
+concept RunsRowStatistics = requires(Exec const& exec, MatrixView<T const> x, VectorView<double> out) {
+  row_statistics_on(exec, x, out, out);
+};
 template <class Exec, class T>
-concept RunsTopk = requires(Exec const& exec, MatrixView<T const> scores, MatrixView<Index> index, MatrixView<T> best) { topk_on(exec, scores, index, best); };
+concept RunsTopk = requires(Exec const& exec, MatrixView<T const> scores, MatrixView<Index> index, MatrixView<T> best) {
+  topk_on(exec, scores, index, best);
+};
 template <class Exec, class T>
-concept RunsCosine = requires(Exec const& exec, MatrixView<T const> a, MatrixView<T> y) { cosine_on(exec, a, a, y); };
+concept RunsCosine = requires(Exec const& exec, MatrixView<T const> a, MatrixView<T> y) {
+  cosine_on(exec, a, a, y);
+};
 
 struct SoftmaxFn {
   template <class Exec, class T>

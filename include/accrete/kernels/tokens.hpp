@@ -6,7 +6,9 @@
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class Y>
-concept RunsPatches = requires(Exec const& exec, TensorView<float const, 4> images, Index edge, MatrixView<Y> columns) { patches_on(exec, images, edge, columns); };
+concept RunsPatches = requires(Exec const& exec, TensorView<float const, 4> images, Index edge, MatrixView<Y> columns) {
+  patches_on(exec, images, edge, columns);
+};
 template <class Exec, class T>
 concept RunsTokens = requires(Exec const& exec, MatrixView<T const> rows, TensorView<T const, 3> from, TensorView<T, 3> to, Index at, MatrixView<T> pooled) {
   assemble_tokens_on(exec, rows, rows, rows, to);
@@ -15,7 +17,9 @@ concept RunsTokens = requires(Exec const& exec, MatrixView<T const> rows, Tensor
   mean_tokens_on(exec, from, at, pooled);
 };
 template <class Exec, class From, class To>
-concept RunsConvert = requires(Exec const& exec, VectorView<From const> from, VectorView<To> to) { convert_on(exec, from, to); };
+concept RunsConvert = requires(Exec const& exec, VectorView<From const> from, VectorView<To> to) {
+  convert_on(exec, from, to);
+};
 
 struct PatchesFn {
   template <class Exec, class Y>
@@ -33,7 +37,8 @@ struct AssembleTokensFn {
   template <class Exec, class T>
   void operator()(Exec const& exec, NonDeduced<MatrixView<T const>> patches, NonDeduced<MatrixView<T const>> prefix, NonDeduced<MatrixView<T const>> positions, TensorView<T, 3> tokens) const {
     static_assert(RunsTokens<Exec, T>, "kernels::assemble_tokens has no body for this executor and this scalar");
-    expects(tokens.extent(1) == prefix.extent(0) + positions.extent(0), "assemble_tokens", "tokens must have the rows of prefix and positions", tokens.extent(1), prefix.extent(0), positions.extent(0));
+    expects(tokens.extent(1) == prefix.extent(0) + positions.extent(0), "assemble_tokens", "tokens must have the rows of prefix and positions", tokens.extent(1), prefix.extent(0),
+            positions.extent(0));
     expects(patches.extent(0) == tokens.extent(0) * positions.extent(0), "assemble_tokens", "patches must be [B * positions, D]", patches.extent(0), tokens.extent(0), positions.extent(0));
     expects(patches.extent(1) == tokens.extent(2) && positions.extent(1) == tokens.extent(2) && (prefix.extent(0) == 0 || prefix.extent(1) == tokens.extent(2)), "assemble_tokens",
             "all must share the width", patches.extent(1), prefix.extent(1), positions.extent(1), tokens.extent(2));
@@ -58,7 +63,8 @@ struct OverwriteTokensFn {
   void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> extra, Index at, TensorView<T, 3> tokens) const {
     static_assert(RunsTokens<Exec, T>, "kernels::overwrite_tokens has no body for this executor and this scalar");
     expects(extra.extent(0) == 1 || extra.extent(0) == tokens.extent(0), "overwrite_tokens", "extra must be [1 or B, L, D]", extra.extent(0), tokens.extent(0));
-    expects(at >= 0 && at + extra.extent(1) <= tokens.extent(1) && extra.extent(2) == tokens.extent(2), "overwrite_tokens", "extra must lie inside the sequence", at, extra.extent(1), tokens.extent(1));
+    expects(at >= 0 && at + extra.extent(1) <= tokens.extent(1) && extra.extent(2) == tokens.extent(2), "overwrite_tokens", "extra must lie inside the sequence", at, extra.extent(1),
+            tokens.extent(1));
     overwrite_tokens_on(exec, extra, at, tokens);
   }
 };

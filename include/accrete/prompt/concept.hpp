@@ -14,7 +14,9 @@ concept StatesItsQuery = requires {
 };
 
 template <class P>
-concept HasPromptState = requires { typename P::State; };
+concept HasPromptState = requires {
+  typename P::State;
+};
 
 /// Is told where tasks begin and end.
 template <class P>
@@ -25,7 +27,9 @@ concept GrowsWithTasks = requires(P const& prompt, typename P::State& state, Tas
 
 /// Gives the backbone what to inject: a hook (backbone/hook.hpp).
 template <class P>
-concept GivesHook = requires(P const& prompt, typename P::State const& state) { prompt.hook(state); };
+concept GivesHook = requires(P const& prompt, typename P::State const& state) {
+  prompt.hook(state);
+};
 
 /// Bends a frozen backbone by what it injects into its blocks.
 template <class P>
