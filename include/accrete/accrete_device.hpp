@@ -1,8 +1,8 @@
 #pragma once
 
-/// The whole library with the executors that run on Thrust: `DeviceExecutor<CppSystem>` and `DeviceExecutor<OmpSystem>` under any
+/// The library with the executors that run on Thrust: `DeviceExecutor<CppSystem>` and `DeviceExecutor<OmpSystem>` under any
 /// C++ compiler. In a .cu, <accrete/device/cuda.cuh> adds `DeviceExecutor<CudaSystem>`.
 // IWYU pragma: begin_exports
-#include <accrete/accrete.hpp>
 #include <accrete/device/device.hpp>
+#include <accrete/portable.hpp>
 // IWYU pragma: end_exports

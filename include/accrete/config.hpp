@@ -48,6 +48,13 @@
 #define ACCRETE_VECTOR_BYTES 16
 #endif
 
+/// Whether the compiler may use the instruction that multiplies pairs of bfloat16 and adds them to a float.
+#if defined(__AVX512F__) && defined(__AVX512BF16__)
+#define ACCRETE_WITH_BFLOAT16_DOT 1
+#else
+#define ACCRETE_WITH_BFLOAT16_DOT 0
+#endif
+
 /// Asks for the complete unrolling of a loop with a small constant count, so that arrays indexed by it stay in registers.
 #if defined(__clang__)
 #define ACCRETE_UNROLL ACCRETE_PRAGMA(unroll)

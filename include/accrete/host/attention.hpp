@@ -1,7 +1,9 @@
 #pragma once
 
+#include <accrete/config.hpp>
 #include <accrete/core/bfloat16.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/host/bfloat16_pair.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/functions.hpp>
 #include <accrete/host/scratch.hpp>
@@ -11,6 +13,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -31,124 +35,191 @@ struct HeadRows {
   [[nodiscard]] T const* row(Index i) const { return i < prefix_rows ? prefix + i * prefix_stride : own + (i - prefix_rows) * own_stride; }
 };
 
+/// What the products of a scalar T multiply: T itself, float for a bfloat16 that must be widened, or pairs of bfloat16.
 template <class T>
-[[nodiscard]] auto load_some(T const* from, Index count) {
-  using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
-  if (count >= simd::lanes<Wide>) { return simd::load_wide(from); }
-  T part[simd::lanes<Wide>] = {};
-  std::copy_n(from, count, part);
-  return simd::load_wide(part);
+using AttentionElement = std::conditional_t<!std::is_same_v<T, bfloat16>, T, std::conditional_t<ACCRETE_WITH_BFLOAT16_DOT != 0, bfloat16_pair, float>>;
+
+template <class Element>
+inline constexpr bool in_pairs = std::is_same_v<Element, bfloat16_pair>;
+
+/// One vector of elements from the first `count` scalars of `from`; missing ones are zero.
+template <class Element, class T>
+[[nodiscard]] auto load_elements(T const* from, Index count) {
+  if constexpr (in_pairs<Element>) {
+    return simd::load_pairs(from, count);
+  } else {
+    if (count >= simd::lanes<Element>) { return simd::load_wide(from); }
+    T part[simd::lanes<Element>] = {};
+    std::copy_n(from, count, part);
+    return simd::load_wide(part);
+  }
 }
 
-template <class T, class Y>
-void store_some(Y* to, simd::Vec<T> value, Index count) {
-  if (count >= simd::lanes<T>) { return simd::store_narrow(to, value); }
-  Y part[simd::lanes<T>];
+template <class Element, class Bits>
+void store_elements(Element* to, Bits v) {
+  if constexpr (in_pairs<Element>) {
+    simd::store(&to->bits, v);
+  } else {
+    simd::store(to, v);
+  }
+}
+
+template <class Sum, class Y>
+void store_some(Y* to, simd::Vec<Sum> value, Index count) {
+  if (count >= simd::lanes<Sum>) { return simd::store_narrow(to, value); }
+  Y part[simd::lanes<Sum>];
   simd::store_narrow(part, value);
   std::copy_n(part, count, to);
 }
 
-/// Keys with the vectors along the keys, panel after panel: [panel][width][vectors of the panel]. Missing keys are zeros.
-template <class T, class Wide>
-void pack_keys(HeadRows<T> const& keys, Index width, Wide* packed) {
-  constexpr Index step = simd::lanes<Wide>;
-  TileColumns const columns{(keys.count() + step - 1) / step};
+/// How the arrays of one head are cut into vectors and elements.
+template <class Element>
+struct HeadLayout {
+  static constexpr Index per_element = in_pairs<Element> ? 2 : 1;
+  using Sum = typename TileArithmetic<Element>::Sum;
+  static constexpr Index step = simd::lanes<Sum>;
+
+  Index width;  ///< of a head, in scalars
+  Index keys;
+  TileColumns key_columns{(keys + step - 1) / step};
+  TileColumns value_columns{(width + step - 1) / step};
+  Index score_stride = key_columns.vectors * step;
+  Index value_stride = value_columns.vectors * step;
+  Index score_depth = (width + per_element - 1) / per_element;  ///< elements of one query
+  Index value_depth = (keys + per_element - 1) / per_element;   ///< elements of one row of weights
+  Index query_stride = (score_depth + step - 1) / step * step;
+};
+
+/// Keys with the vectors along the keys, panel after panel: [panel][element][vectors of the panel]. Missing keys are zeros.
+template <class T, class Element>
+void pack_keys(HeadRows<T> const& keys, HeadLayout<Element> const& layout, Element* packed) {
+  constexpr Index step = HeadLayout<Element>::step;
+  constexpr Index per_element = HeadLayout<Element>::per_element;
+  using Word = std::conditional_t<in_pairs<Element>, std::uint32_t, typename HeadLayout<Element>::Sum>;
+  TileColumns const columns = layout.key_columns;
   for (Index tile = 0; tile < columns.tiles(); ++tile) {
     Index const stride = columns.width(tile) * step;
     for (Index vector = 0; vector < columns.width(tile); ++vector) {
       Index const first = (columns.first(tile) + vector) * step;
-      Wide* const to = packed + columns.first(tile) * step * width + vector * step;
-      for (Index d = 0; d < width; d += step) {
-        simd::Vec<Wide> block[static_cast<std::size_t>(step)];
-        for (Index i = 0; i < step; ++i) { block[i] = first + i < keys.count() ? load_some(keys.row(first + i) + d, width - d) : simd::Vec<Wide>{}; }
-        simd::transpose<Wide>(block);
-        for (Index i = 0; i < std::min(step, width - d); ++i) { simd::store(to + (d + i) * stride, block[i]); }
+      Element* const to = packed + columns.first(tile) * step * layout.score_depth + vector * step;
+      for (Index e = 0; e < layout.score_depth; e += step) {
+        Index const scalar = e * per_element;
+        simd::Vec<Word> block[static_cast<std::size_t>(step)];
+        for (Index i = 0; i < step; ++i) { block[i] = first + i < keys.count() ? load_elements<Element>(keys.row(first + i) + scalar, layout.width - scalar) : simd::Vec<Word>{}; }
+        simd::transpose<Word>(block);
+        for (Index i = 0; i < std::min(step, layout.score_depth - e); ++i) { store_elements(to + (e + i) * stride, block[i]); }
       }
     }
   }
 }
 
-/// Rows side by side, scaled, each filled up with zeros to whole vectors: [rows][stride].
-template <class T, class Wide>
-void pack_rows(HeadRows<T> const& rows, Index first, Index count, Index width, Index stride, Wide scale, Wide* packed) {
-  for (Index i = 0; i < count; ++i) {
-    T const* const from = rows.row(first + i);
-    for (Index d = 0; d < width; d += simd::lanes<Wide>) { simd::store(packed + i * stride + d, load_some(from + d, width - d) * scale); }
+/// Values with the vectors along the width, filled up with zeros; where elements are pairs, those of two neighbouring rows.
+template <class T, class Element>
+void pack_values(HeadRows<T> const& values, HeadLayout<Element> const& layout, Element* packed) {
+  for (Index e = 0; e < layout.value_depth; ++e) {
+    for (Index d = 0; d < layout.width; d += HeadLayout<Element>::step) {
+      Element* const to = packed + e * layout.value_stride + d;
+      if constexpr (in_pairs<Element>) {
+        T const* const second = 2 * e + 1 < values.count() ? values.row(2 * e + 1) + d : nullptr;
+        store_elements(to, simd::zip_pairs(values.row(2 * e) + d, second, layout.width - d));
+      } else {
+        store_elements(to, load_elements<Element>(values.row(e) + d, layout.width - d));
+      }
+    }
   }
 }
 
-/// Each row of scores becomes exp(score - maximum); entries past `count` are ignored.
+/// Queries [first, first + rows) one after the other, filled up with zeros.
+template <class T, class Element>
+void pack_queries(HeadRows<T> const& queries, Index first, Index rows, HeadLayout<Element> const& layout, Element* packed) {
+  constexpr Index per_element = HeadLayout<Element>::per_element;
+  for (Index i = 0; i < rows; ++i) {
+    for (Index e = 0; e < layout.score_depth; e += HeadLayout<Element>::step) {
+      store_elements(packed + i * layout.query_stride + e, load_elements<Element>(queries.row(first + i) + e * per_element, layout.width - e * per_element));
+    }
+  }
+}
+
+/// weights = exp(scale (score - maximum)) of one row; entries past `count` become zero.
 /// @returns 1 / sum of the row
-template <class T>
-[[nodiscard]] T exponentials_in_place(T* scores, Index count) {
-  constexpr Index step = simd::lanes<T>;
-  constexpr T lowest = -std::numeric_limits<T>::infinity();
+template <class Sum, class Weight>
+[[nodiscard]] Sum weights_of_row(Sum const* scores, Index count, Sum scale, Weight* weights) {
+  constexpr Index step = simd::lanes<Sum>;
+  constexpr Sum lowest = -std::numeric_limits<Sum>::infinity();
   Index const whole = count / step * step;
-  auto const inside = simd::lane_numbers<T>() < static_cast<T>(count - whole);
+  auto const inside = simd::lane_numbers<Sum>() < static_cast<Sum>(count - whole);
   auto best = simd::broadcast(lowest);
   for (Index c = 0; c < whole; c += step) { best = simd::larger(best, simd::load(scores + c)); }
   if (whole < count) { best = simd::larger(best, inside ? simd::load(scores + whole) : simd::broadcast(lowest)); }
-  T const largest = simd::largest_lane<T>(best);
-  simd::Vec<T> sum{};
+  Sum const largest = simd::largest_lane<Sum>(best);
+  simd::Vec<Sum> sum{};
   for (Index c = 0; c < whole; c += step) {
-    auto const value = simd::exponential_of_negative(simd::load(scores + c) - largest);
-    simd::store(scores + c, value);
-    sum += value;
+    auto const weight = simd::exponential_of_negative((simd::load(scores + c) - largest) * scale);
+    simd::store_narrow(weights + c, weight);
+    sum += weight;
   }
   if (whole < count) {
-    auto const value = simd::exponential_of_negative(simd::load(scores + whole) - largest);
-    simd::store(scores + whole, value);
-    sum += inside ? value : simd::Vec<T>{};
+    auto const weight = simd::exponential_of_negative((simd::load(scores + whole) - largest) * scale);
+    auto const masked = inside ? weight : simd::Vec<Sum>{};
+    simd::store_narrow(weights + whole, masked);
+    sum += masked;
   }
-  return T{1} / simd::sum_of_lanes<T>(sum);
+  return Sum{1} / simd::sum_of_lanes<Sum>(sum);
 }
-
-struct AttentionScratch;
 
 /// Queries that share one pass over the packed keys: their scores stay in the first two cache levels.
 inline constexpr Index attention_block = 4 * tile_rows;
 
+struct AttentionElements;
+struct AttentionSums;
+
 /// One head of one sequence: queries [first, first + count) against all keys.
 template <class T, class Y>
 void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y) {
-  using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
-  constexpr Index step = simd::lanes<Wide>;
-  TileColumns const key_columns{(keys.count() + step - 1) / step};
-  TileColumns const value_columns{(width + step - 1) / step};
-  Index const score_stride = key_columns.vectors * step;
-  Index const value_stride = value_columns.vectors * step;
+  using Element = AttentionElement<T>;
+  using Layout = HeadLayout<Element>;
+  using Sum = typename Layout::Sum;
+  Layout const layout{width, keys.count()};
 
-  Wide* const packed_keys = ThreadScratch<AttentionScratch>::get<Wide>(score_stride * width + keys.count() * value_stride + attention_block * (score_stride + 2 * value_stride));
-  Wide* const packed_values = packed_keys + score_stride * width;
-  Wide* const packed_queries = packed_values + keys.count() * value_stride;
-  Wide* const scores = packed_queries + attention_block * value_stride;
-  Wide* const sums = scores + attention_block * score_stride;
+  Element* const packed_keys = ThreadScratch<AttentionElements>::get<Element>(layout.score_stride * layout.score_depth + layout.value_depth * layout.value_stride +
+                                                                              attention_block * (layout.query_stride + layout.score_stride));
+  Element* const packed_values = packed_keys + layout.score_stride * layout.score_depth;
+  Element* const packed_queries = packed_values + layout.value_depth * layout.value_stride;
+  Element* const weights = packed_queries + attention_block * layout.query_stride;
+  Sum* const scores = ThreadScratch<AttentionSums>::get<Sum>(attention_block * (layout.score_stride + layout.value_stride));
+  Sum* const sums = scores + attention_block * layout.score_stride;
+  Index const weight_stride = layout.score_stride / Layout::per_element;
 
-  pack_keys(keys, width, packed_keys);
-  pack_rows(values, 0, keys.count(), width, value_stride, Wide{1}, packed_values);
-  Wide const scale = Wide{1} / std::sqrt(static_cast<Wide>(width));
+  pack_keys(keys, layout, packed_keys);
+  pack_values(values, layout, packed_values);
+  Sum const scale = Sum{1} / std::sqrt(static_cast<Sum>(width));
   for (Index block = first; block < first + count; block += attention_block) {
     Index const rows = std::min(attention_block, first + count - block);
-    pack_rows(queries, block, rows, width, value_stride, scale, packed_queries);
-    for (Index tile = 0; tile < key_columns.tiles(); ++tile) {
-      Index const vectors = key_columns.width(tile);
-      Index const column = key_columns.first(tile) * step;
-      multiply_panel<Wide>(rows, vectors, {packed_queries, value_stride, packed_keys + column * width, vectors * step, width, scores + column, score_stride});
+    pack_queries(queries, block, rows, layout, packed_queries);
+    for (Index tile = 0; tile < layout.key_columns.tiles(); ++tile) {
+      Index const vectors = layout.key_columns.width(tile);
+      Index const column = layout.key_columns.first(tile) * Layout::step;
+      multiply_panel<Element>(rows, vectors,
+                              {packed_queries, layout.query_stride, packed_keys + column * layout.score_depth, vectors * Layout::step, layout.score_depth, scores + column, layout.score_stride});
     }
-    Wide factor[static_cast<std::size_t>(attention_block)];
-    for (Index i = 0; i < rows; ++i) { factor[i] = exponentials_in_place(scores + i * score_stride, keys.count()); }
-    for (Index tile = 0; tile < value_columns.tiles(); ++tile) {
-      Index const column = value_columns.first(tile) * step;
-      multiply_panel<Wide>(rows, value_columns.width(tile), {scores, score_stride, packed_values + column, value_stride, keys.count(), sums + column, value_stride});
+    Sum factor[static_cast<std::size_t>(attention_block)];
+    for (Index i = 0; i < rows; ++i) {
+      using Weight = std::conditional_t<in_pairs<Element>, bfloat16, Sum>;
+      factor[i] = weights_of_row(scores + i * layout.score_stride, layout.keys, scale, reinterpret_cast<Weight*>(weights + i * weight_stride));
+    }
+    for (Index tile = 0; tile < layout.value_columns.tiles(); ++tile) {
+      Index const column = layout.value_columns.first(tile) * Layout::step;
+      multiply_panel<Element>(rows, layout.value_columns.width(tile), {weights, weight_stride, packed_values + column, layout.value_stride, layout.value_depth, sums + column, layout.value_stride});
     }
     for (Index i = 0; i < rows; ++i) {
-      for (Index d = 0; d < width; d += step) { store_some<Wide>(y.row(block + i) + d, simd::load(sums + i * value_stride + d) * factor[i], width - d); }
+      for (Index d = 0; d < width; d += Layout::step) { store_some<Sum>(y.row(block + i) + d, simd::load(sums + i * layout.value_stride + d) * factor[i], width - d); }
     }
   }
 }
 }  // namespace detail
 
-/// One head of one sequence at a time, keys and values copied to where vectors want them; bfloat16 is widened while copying.
+/// One head of one sequence at a time, keys and values copied to where vectors want them. bfloat16 is multiplied as such, weights
+/// rounded to it, where the processor can, and widened to float elsewhere; scores and sums are float.
 /// With fewer heads than threads would like, the queries of a head are divided too.
 template <class Products, class T, class Y>
 void attention_on(HostExecutor<Products> const& exec, RowsView<T const> q, RowsView<T const> k, RowsView<T const> v, kernels::AttentionShape shape, kernels::KeyValuePrefix<T> const& prefix,

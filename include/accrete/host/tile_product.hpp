@@ -1,9 +1,12 @@
 #pragma once
 
+#include <accrete/config.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/host/bfloat16_pair.hpp>
 #include <accrete/host/simd.hpp>
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 namespace accrete::host {
 
@@ -20,34 +23,60 @@ struct TileColumns {
   [[nodiscard]] constexpr Index width(Index tile) const { return first(tile + 1) - first(tile); }
 };
 
+/// How the elements of a tile are multiplied and added: float and double as themselves.
+template <class Element>
+struct TileArithmetic {
+  using Sum = Element;
+
+  static simd::Vec<Element> left(Element a) { return simd::broadcast(a); }
+  static simd::Vec<Element> right(Element const* b) { return simd::load(b); }
+  static simd::Vec<Sum> add(simd::Vec<Element> a, simd::Vec<Element> b, simd::Vec<Sum> sum) { return simd::multiply_add(a, b, sum); }
+};
+
+#if ACCRETE_WITH_BFLOAT16_DOT
+/// Pairs of bfloat16 add both their products to a float.
+template <>
+struct TileArithmetic<bfloat16_pair> {
+  using Sum = float;
+
+  static simd::Vec<std::uint32_t> left(bfloat16_pair a) { return simd::broadcast(a.bits); }
+  static simd::Vec<std::uint32_t> right(bfloat16_pair const* b) { return simd::load(&b->bits); }
+  static simd::Vec<float> add(simd::Vec<std::uint32_t> a, simd::Vec<std::uint32_t> b, simd::Vec<float> sum) { return simd::multiply_add_pairs(a, b, sum); }
+};
+#endif
+
 /// Operands of one tile: y = a b. All distances are in elements.
-template <class T>
+template <class Element>
 struct TileOperands {
-  T const* a;  // [rows, depth]
+  using Sum = typename TileArithmetic<Element>::Sum;
+
+  Element const* a;  // [rows, depth]
   Index a_stride;
-  T const* b;  // [depth, columns], columns a multiple of the lanes
+  Element const* b;  // [depth, columns], columns a multiple of the lanes
   Index b_stride;
   Index depth;
-  T* y;  // [rows, columns]
+  Sum* y;  // [rows, columns]
   Index y_stride;
 };
 
 namespace detail {
 /// Every element is one chain of multiply-adds over the depth, in order: its bits depend neither on the tile's size nor on its neighbours.
-template <int Rows, int Vectors, class T>
-void multiply_tile(TileOperands<T> const& o) {
-  constexpr Index step = simd::lanes<T>;
-  simd::Vec<T> sum[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Vectors)] = {};
-  T const* b = o.b;
+template <int Rows, int Vectors, class Element>
+void multiply_tile(TileOperands<Element> const& o) {
+  using Arithmetic = TileArithmetic<Element>;
+  using Sum = typename Arithmetic::Sum;
+  constexpr Index step = simd::lanes<Sum>;
+  simd::Vec<Sum> sum[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Vectors)] = {};
+  Element const* b = o.b;
   for (Index k = 0; k < o.depth; ++k, b += o.b_stride) {
-    simd::Vec<T> right[static_cast<std::size_t>(Vectors)];
+    decltype(Arithmetic::right(b)) right[static_cast<std::size_t>(Vectors)];
     ACCRETE_UNROLL
-    for (int j = 0; j < Vectors; ++j) { right[j] = simd::load(b + j * step); }
+    for (int j = 0; j < Vectors; ++j) { right[j] = Arithmetic::right(b + j * step); }
     ACCRETE_UNROLL
     for (int i = 0; i < Rows; ++i) {
-      auto const left = simd::broadcast(o.a[i * o.a_stride + k]);
+      auto const left = Arithmetic::left(o.a[i * o.a_stride + k]);
       ACCRETE_UNROLL
-      for (int j = 0; j < Vectors; ++j) { sum[i][j] = simd::multiply_add(left, right[j], sum[i][j]); }
+      for (int j = 0; j < Vectors; ++j) { sum[i][j] = Arithmetic::add(left, right[j], sum[i][j]); }
     }
   }
   ACCRETE_UNROLL
@@ -57,8 +86,8 @@ void multiply_tile(TileOperands<T> const& o) {
   }
 }
 
-template <int Vectors, class T>
-void multiply_rows(Index rows, TileOperands<T> o) {
+template <int Vectors, class Element>
+void multiply_all_rows(Index rows, TileOperands<Element> o) {
   for (; rows >= tile_rows; rows -= tile_rows, o.a += tile_rows * o.a_stride, o.y += tile_rows * o.y_stride) { multiply_tile<tile_rows, Vectors>(o); }
   switch (rows) {
     case 5: return multiply_tile<5, Vectors>(o);
@@ -72,16 +101,16 @@ void multiply_rows(Index rows, TileOperands<T> o) {
 }  // namespace detail
 
 /// y = a b for any number of rows and `vectors` <= tile_vectors vectors of columns, by register tiles.
-template <class T>
-void multiply_panel(Index rows, Index vectors, TileOperands<T> const& operands) {
+template <class Element>
+void multiply_panel(Index rows, Index vectors, TileOperands<Element> const& operands) {
   switch (vectors) {
-    case 1: return detail::multiply_rows<1>(rows, operands);
-    case 2: return detail::multiply_rows<2>(rows, operands);
+    case 1: return detail::multiply_all_rows<1>(rows, operands);
+    case 2: return detail::multiply_all_rows<2>(rows, operands);
     default: break;
   }
   if constexpr (tile_vectors == 4) {
-    if (vectors == 3) { return detail::multiply_rows<3>(rows, operands); }
-    detail::multiply_rows<4>(rows, operands);
+    if (vectors == 3) { return detail::multiply_all_rows<3>(rows, operands); }
+    detail::multiply_all_rows<4>(rows, operands);
   }
 }
 
