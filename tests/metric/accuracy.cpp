@@ -115,6 +115,8 @@ TEST_CASE("a stage without new tasks, as in an online stream, still counts as a 
   matrix.add({{3, 4}, {4, 4}}, 2);
   CHECK(matrix.forgetting() == 25.0);
   CHECK(matrix.backward_transfer() == 25.0);
+  matrix.add({{2, 4}, {1, 4}, {1, 1}}, 3);
+  CHECK(matrix.backward_transfer() == -37.5);  // the first stage that knew task 1 is stage 2, not stage 1
 }
 
 TEST_CASE("what cannot be judged is refused and nothing is added") {

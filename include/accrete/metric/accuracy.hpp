@@ -127,12 +127,12 @@ class AccuracyMatrix {
   }
 
   /// Mean over the tasks seen before the last stage of  max over t < T-1 of R[t][j]  -  R[T-1][j];  0 when there are none.
-  /// The toolbox takes the last stage into the maximum, and 0 for the stages before the task came: never negative.
+  /// The toolbox takes the last stage into the maximum, so it is never negative; the 0 it has for stages before the task came changes nothing.
   /// @throws ShapeError  when there is no stage
   [[nodiscard]] double forgetting(Custom custom = Custom::literature) const {
     Index const end = stages() - (custom == Custom::toolbox ? 0 : 1);
     return mean_over_old_tasks([&](Index j, Index first) {
-      double best = custom == Custom::toolbox && first > 0 ? 0.0 : -std::numeric_limits<double>::infinity();
+      double best = -std::numeric_limits<double>::infinity();
       for (Index t = first; t < end; ++t) { best = std::fmax(best, at(t, j, custom)); }
       return best - at(stages() - 1, j, custom);
     });
