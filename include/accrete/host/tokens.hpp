@@ -94,6 +94,14 @@ void overwrite_tokens_on(HostExecutor<Products> const& exec, TensorView<T const,
 }
 
 template <class Products, class T>
+void take_tokens_on(HostExecutor<Products> const& exec, TensorView<T const, 3> tokens, Index first_row, TensorView<T, 3> part) {
+  Index const length = part.extent(1) * part.extent(2);
+  parallel_ranges(exec.thread_count(), part.extent(0), length, [&](Index first, Index last) {
+    for (Index b = first; b < last; ++b) { std::copy_n(tokens.data() + (b * tokens.extent(1) + first_row) * tokens.extent(2), length, part.data() + b * length); }
+  });
+}
+
+template <class Products, class T>
 void mean_tokens_on(HostExecutor<Products> const& exec, TensorView<T const, 3> tokens, Index first_row, MatrixView<T> mean) {
   Index const width = tokens.extent(2);
   Index const rows = tokens.extent(1) - first_row;

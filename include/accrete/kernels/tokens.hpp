@@ -19,6 +19,7 @@ concept RunsTokens = requires(Exec const& exec, MatrixView<T const> rows, Tensor
 template <class Exec, class T>
 concept RunsTokenGradients = requires(Exec const& exec, TensorView<T const, 3> from, TensorView<T, 3> to, Index at, MatrixView<T const> rows, MatrixView<T> sums) {
   remove_tokens_on(exec, from, at, to);
+  take_tokens_on(exec, from, at, to);
   sum_tokens_on(exec, from, at, sums);
   spread_mean_tokens_on(exec, rows, at, to);
 };
@@ -96,6 +97,17 @@ struct RemoveTokensFn {
   }
 };
 
+struct TakeTokensFn {
+  template <class Exec, class T>
+  void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> tokens, Index first, TensorView<T, 3> part) const {
+    static_assert(RunsTokenGradients<Exec, T>, "kernels::take_tokens has no body for this executor and this scalar");
+    expects(first >= 0 && first + part.extent(1) <= tokens.extent(1), "take_tokens", "the rows must lie inside the sequence", first, part.extent(1), tokens.extent(1));
+    expects(tokens.extent(0) == part.extent(0) && tokens.extent(2) == part.extent(2), "take_tokens", "both must have one batch and width", tokens.extent(0), part.extent(0), tokens.extent(2),
+            part.extent(2));
+    take_tokens_on(exec, tokens, first, part);
+  }
+};
+
 struct SumTokensFn {
   template <class Exec, class T>
   void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> tokens, Index first, MatrixView<T> sums) const {
@@ -150,6 +162,10 @@ inline constexpr detail::MeanTokensFn mean_tokens{};
 /// shorter_b = [longer_b(0 .. at), longer_b(at + L ..)]: undoes `insert_tokens`.
 /// @param[in] longer [B, T + L, D] float or double;  @param[out] shorter [B, T, D]
 inline constexpr detail::RemoveTokensFn remove_tokens{};
+
+/// part_b = tokens_b(first .. first + L).
+/// @param[in] tokens [B, T, D] float or double;  @param[out] part [B, L, D]
+inline constexpr detail::TakeTokensFn take_tokens{};
 
 /// sums_i += sum over b of tokens_b(first + i), b in ascending order: the gradient of rows that all sequences share.
 /// @param[in] tokens [B, T, D] float or double;  @param[in,out] sums [L, D]
