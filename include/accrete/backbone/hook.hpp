@@ -30,6 +30,10 @@ enum class Injects { nothing, tokens, prefix, both };
 ///   PrefixInjection prefix(Index block)                                      keys and values
 ///   Injects         kind(Index block)                                        what of the two to ask for; without it both are asked
 ///   void            observe(Index block, TensorView<float const, 3> tokens)  sees the tokens [B, T, D] after the block
+/// and, while learning, on the way back:
+///   void tokens_gradient(Index block, TensorView<float const, 3> d_rows)     [B, L, D] of the rows it gave, per sequence even where the sequences share them
+///   void prefix_gradient(Index block, TensorView<float const, 3> d_k, TensorView<float const, 3> d_v)   [B, P, D] each, likewise
+/// Then it is asked for tokens and prefix of a block once more, and must give what it gave on the way forward.
 template <class H>
 concept InjectsTokens = requires(H& hook, Index block) {
   { hook.tokens(block) } -> std::convertible_to<TokenInjection>;
@@ -53,6 +57,16 @@ concept StatesKind = requires(H& hook, Index block) {
 template <class H>
 concept ObservesBlocks = requires(H& hook, Index block, TensorView<float const, 3> tokens) {
   hook.observe(block, tokens);
+};
+
+template <class H>
+concept TakesTokensGradient = requires(H& hook, Index block, TensorView<float const, 3> rows) {
+  hook.tokens_gradient(block, rows);
+};
+
+template <class H>
+concept TakesPrefixGradient = requires(H& hook, Index block, TensorView<float const, 3> rows) {
+  hook.prefix_gradient(block, rows, rows);
 };
 
 /// The plain network.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <accrete/backbone/vit_parameters.hpp>
+#include <accrete/backbone/tuned_parameters.hpp>
 #include <accrete/core/scratch.hpp>
 #include <accrete/nn/block.hpp>
 #include <accrete/nn/patch_embedding.hpp>
@@ -28,11 +28,11 @@ namespace detail {
 template <class Exec>
 class VitPacker {
  public:
-  VitPacker(Exec const& exec, VitParameters const& parameters, VitShape const& shape) : exec_(exec), parameters_(parameters), shape_(shape) {}
+  VitPacker(Exec const& exec, TunedParameters const& parameters, VitShape const& shape) : exec_(exec), parameters_(parameters), shape_(shape) {}
 
-  [[nodiscard]] PackedVit<Exec> pack(PositionResize positions) const {
+  [[nodiscard]] PackedVit<Exec> pack() const {
     PackedVit<Exec> packed;
-    packed.embedding = nn::PatchEmbedding<Exec>(exec_, linear("patch_embed.proj", shape_.width), shape_.patch, parameters_.prefix_rows().cview(), parameters_.patch_positions(positions).cview());
+    packed.embedding = nn::PatchEmbedding<Exec>(exec_, linear("patch_embed.proj", shape_.width), shape_.patch, parameters_.prefix_rows().cview(), parameters_.patch_positions().cview());
     if (shape_.pre_norm) { packed.norm_pre = norm("norm_pre"); }
     packed.blocks.reserve(static_cast<std::size_t>(shape_.depth));
     for (Index i = 0; i < shape_.depth; ++i) { packed.blocks.push_back(block(message("blocks.", i), i + 1 == shape_.depth)); }
@@ -85,11 +85,30 @@ class VitPacker {
 
   [[nodiscard]] nn::Block<Exec> block(std::string const& name, bool last) const {
     nn::Mlp<Exec> mlp(linear(name + ".mlp.fc1", shape_.hidden), scaled_linear(name + ".mlp.fc2", name + ".ls2.gamma"), shape_.activation);
-    return nn::Block<Exec>(norm(name + ".norm1"), attention(name, last), norm(name + ".norm2"), std::move(mlp));
+    return nn::Block<Exec>(norm(name + ".norm1"), attention(name, last), norm(name + ".norm2"), std::move(mlp), bottleneck(name + ".adapter"));
+  }
+
+  /// The scale becomes a part of the second layer.
+  [[nodiscard]] nn::Bottleneck<Exec> bottleneck(std::string const& name) const {
+    auto const down = parameters_(name + ".down.weight");
+    if (down.vector().empty()) { return {}; }
+    auto const down_bias = parameters_(name + ".down.bias");
+    auto const up = parameters_(name + ".up.weight");
+    auto const up_bias = parameters_(name + ".up.bias");
+    nn::BottleneckForm const& form = parameters_.form().bottleneck;
+    auto const scaled = [&](VectorView<float const> values) {
+      Vector<float> result(values.shape());
+      std::transform(values.begin(), values.end(), result.begin(), [&](float value) { return static_cast<float>(form.scale) * value; });
+      return result;
+    };
+    auto const weight = scaled(up.vector());
+    auto const bias = scaled(up_bias.vector());
+    Index const middle = down_bias.vector().extent(0);
+    return nn::Bottleneck<Exec>(exec_, nn::Linear<Exec>(exec_, down.matrix(middle), down_bias.vector()), nn::Linear<Exec>(exec_, weight.view().template reshaped<2>({shape_.width, middle}), bias.cview()), form);
   }
 
   Exec const& exec_;
-  VitParameters const& parameters_;
+  TunedParameters const& parameters_;
   VitShape const& shape_;
 };
 
@@ -98,8 +117,8 @@ class VitPacker {
 /// Reads, converts and packs all parameters.
 /// @throws FileError  when a parameter cannot be read;  what `kernels::pack` throws
 template <class Exec>
-[[nodiscard]] PackedVit<Exec> pack_vit(Exec const& exec, VitParameters const& parameters, VitShape const& shape, PositionResize positions) {
-  return detail::VitPacker<Exec>(exec, parameters, shape).pack(positions);
+[[nodiscard]] PackedVit<Exec> pack_vit(Exec const& exec, TunedParameters const& parameters, VitShape const& shape) {
+  return detail::VitPacker<Exec>(exec, parameters, shape).pack();
 }
 
 }  // namespace accrete

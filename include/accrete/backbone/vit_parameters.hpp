@@ -63,18 +63,17 @@ class VitParameters {
     return ParameterValues(std::move(converted));
   }
 
-  /// The rows in front of the patches, [prefix, D], their positions added.
-  [[nodiscard]] Matrix<float> prefix_rows() const {
-    VitShape const& shape = blueprint_.shape;
-    Matrix<float> rows({shape.prefix_tokens(), shape.width});
-    float* out = rows.data();
-    for (char const* const name : {"cls_token", "dist_token", "reg_token"}) {
-      auto const token = (*this)(name);
-      out = std::copy(token.vector().begin(), token.vector().end(), out);
-    }
-    auto const positions = (*this)("pos_embed");
-    Index const positioned = blueprint_.positions.outside * shape.width;
-    std::transform(rows.begin(), rows.begin() + positioned, positions.vector().begin(), rows.begin(), [](float token, float position) { return token + position; });
+  /// How many of the rows in front of the patches have a position.
+  [[nodiscard]] Index positioned() const { return blueprint_.positions.outside; }
+  [[nodiscard]] VitShape const& shape() const { return blueprint_.shape; }
+
+  /// The position table fitted to the image's grid: rows in front of the patches that have one, then the patches', [positioned + G, D].
+  [[nodiscard]] Matrix<float> position_rows(PositionResize how) const {
+    Matrix<float> rows({positioned() + shape().patches(), shape().width});
+    auto const table = (*this)("pos_embed");
+    auto const patches = patch_positions(how);
+    float* const out = std::copy_n(table.vector().data(), positioned() * shape().width, rows.data());
+    std::copy(patches.begin(), patches.end(), out);
     return rows;
   }
 

@@ -107,6 +107,10 @@ class ParameterStore {
     return {values_.data() + offsets_[place], shape_of<Rank>(segments_[place])};
   }
 
+  /// Where the values of a segment begin in the buffer.
+  /// @throws ValueError  for an unknown name
+  [[nodiscard]] Index offset(std::string_view name) const { return offsets_[checked(name)]; }
+
   /// The whole buffer, frozen values and the zeros between segments included: what a gradient or a moment is as long as.
   [[nodiscard]] VectorView<T> values() { return values_.view(); }
   [[nodiscard]] VectorView<T const> values() const { return values_.view(); }

@@ -88,6 +88,28 @@ void insert_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3>
 }
 
 template <class T>
+struct TakenElement {
+  T const* tokens;
+  Index token_rows;
+  Index first;
+  Index rows;
+  Index width;
+  T* part;
+
+  ACCRETE_HD void operator()(Index element) const {
+    Index const column = element % width;
+    Index const row = element / width % rows;
+    Index const sequence = element / width / rows;
+    part[element] = tokens[(sequence * token_rows + first + row) * width + column];
+  }
+};
+
+template <class System, std::floating_point T>
+void take_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3> tokens, Index first, TensorView<T, 3> part) {
+  for_each_index(exec, "take_tokens", part.size(), TakenElement<T>{tokens.data(), tokens.extent(1), first, part.extent(1), part.extent(2), part.data()});
+}
+
+template <class T>
 struct OverwrittenElement {
   T const* extra;
   Index extra_rows;

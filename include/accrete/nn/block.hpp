@@ -2,6 +2,7 @@
 
 #include <accrete/core/scratch.hpp>
 #include <accrete/nn/attention.hpp>
+#include <accrete/nn/bottleneck.hpp>
 #include <accrete/nn/layer_norm.hpp>
 #include <accrete/nn/mlp.hpp>
 
@@ -20,8 +21,9 @@ class Block {
   using Scratch = ScratchPool<typename Exec::Memory>;
 
   Block() = default;
-  Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp)
-      : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)) {}
+  /// @param bottleneck  beside or behind the MLP; may be empty
+  Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp, Bottleneck<Exec> bottleneck = {})
+      : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)), bottleneck_(std::move(bottleneck)) {}
 
   /// All rows.
   /// @tparam T  float or bfloat16, as the weights were packed
@@ -36,8 +38,7 @@ class Block {
     auto const wide = scratch.template lease<T>(Shape<2>{rows, std::max(3 * width, mlp_.hidden())});
     norm1_.forward(exec, RowsView<float>(stream), RowsView<T>(normed.view()));
     attention_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, 3 * width}), prefix, x.extent(0), RowsView<float>(stream));
-    norm2_.forward(exec, RowsView<float>(stream), RowsView<T>(normed.view()));
-    mlp_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, mlp_.hidden()}), RowsView<float>(stream));
+    run_mlp(exec, normed.view(), MatrixView<T>(wide.data(), {rows, mlp_.hidden()}), RowsView<float>(stream), scratch);
   }
 
   /// The first `count` rows of each sequence, all that a pooled feature needs of the last block: keys and values are computed for every row, the rest for those alone.
@@ -59,16 +60,34 @@ class Block {
       RowsView<float> const stream(x.data() + row * width, batch, width, tokens * width);
       norm1_.forward(exec, stream, RowsView<T>(z));
       attention_.forward_row(exec, z, query.view(), key_value.view(), stream);
-      norm2_.forward(exec, stream, RowsView<T>(z));
-      mlp_.forward(exec, z, hidden.view(), stream);
+      run_mlp(exec, z, hidden.view(), stream, scratch);
     }
   }
 
  private:
+  /// The second half of the block.
+  /// @param normed, hidden  to work in
+  template <class T>
+  void run_mlp(Exec const& exec, MatrixView<T> normed, MatrixView<T> hidden, RowsView<float> stream, Scratch const& scratch) const {
+    norm2_.forward(exec, stream, RowsView<T>(normed));
+    if (!bottleneck_) { return mlp_.forward(exec, normed, hidden, stream); }
+    auto const units = scratch.template lease<T>(Shape<2>{stream.rows, bottleneck_.middle()});
+    if (bottleneck_.place() == BottleneckPlace::parallel) {
+      bottleneck_.read_stream(exec, stream, units.view(), scratch);  // before the MLP adds to it
+      mlp_.forward(exec, normed, hidden, stream);
+    } else {
+      mlp_.give(exec, normed, hidden, normed);
+      bottleneck_.read(exec, normed, units.view());
+      bottleneck_.pass(exec, normed, stream);
+    }
+    bottleneck_.add(exec, units.view(), stream);
+  }
+
   LayerNorm<Exec> norm1_;
   LayerNorm<Exec> norm2_;
   Attention<Exec> attention_;
   Mlp<Exec> mlp_;
+  Bottleneck<Exec> bottleneck_;
 };
 
 }  // namespace accrete::nn

@@ -25,6 +25,14 @@ class Mlp {
     second_.forward(exec, RowsView<T>(hidden), x, {.accumulate = true});
   }
 
+  /// The same without the residual: y = fc2(act(fc1(z))).
+  /// @param[out] y [rows, D]; may be z
+  template <class T>
+  void give(Exec const& exec, MatrixView<T> z, MatrixView<T> hidden, MatrixView<T> y) const {
+    first_.forward(exec, RowsView<T>(z), RowsView<T>(hidden), {.activation = activation_});
+    second_.forward(exec, RowsView<T>(hidden), RowsView<T>(y));
+  }
+
  private:
   Linear<Exec> first_;
   Linear<Exec> second_;

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <accrete/backbone/tuned_network.hpp>
+#include <accrete/core/parameter_store.hpp>
+#include <accrete/core/rng.hpp>
+#include <accrete/core/settings.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace accrete {
+
+/// Has a name.
+template <class T>
+concept NamesItself = requires {
+  { T::name } -> std::convertible_to<std::string_view>;
+};
+
+/// Adds what learns to a store, with first values drawn from a key.
+template <class T>
+concept DeclaresWhatLearns = requires(T const& tuning, TunedNetwork const& network, RngKey const& key, ParameterStore<float>& store) {
+  tuning.declare(network, key, store);
+};
+
+/// Says what its parameters are used for.
+template <class T>
+concept StatesItsForm = requires(T const& tuning) {
+  { tuning.form() } -> std::convertible_to<TuningForm>;
+};
+
+/// What of a backbone moves while it learns: an aggregate of settings. The network itself follows the names in the store:
+///   <published name>                            the published value, learned on
+///   <layer>.lora.{a,b}, <layer>.lora_{q,k,v}.{a,b}   low-rank parts of a linear layer
+///   <layer>.ssf.{scale,shift}                   scale and shift behind a linear layer or norm
+///   blocks.<i>.adapter.{down,up}.{weight,bias}  a bottleneck beside or behind the MLP
+/// All its segments have the role `backbone`.
+template <class T>
+concept BackboneTuning = std::copyable<T> && NamesItself<T> && DeclaresWhatLearns<T> && StatesItsForm<T>;
+
+namespace detail {
+/// Adds a segment that learns as a whole and returns its values.
+inline VectorView<float> declare_segment(ParameterStore<float>& store, std::string const& name, std::vector<Index> shape) {
+  Index const rows = shape.front();
+  store.add({.name = name, .shape = std::move(shape), .role = "backbone", .task = -1, .decays = true, .first_trainable = 0, .trainable_rows = rows});
+  ParameterSpan const span = store.trainable().back();
+  return store.view(span);
+}
+
+/// A stream of random numbers for each segment, so that a value does not depend on what else is declared.
+[[nodiscard]] inline Rng segment_rng(RngKey key, std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
+  for (char const c : name) { hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U; }
+  key.object ^= hash;
+  return Rng(key);
+}
+
+/// U(-bound, bound)
+inline void fill_uniform(Rng const& rng, double bound, VectorView<float> values) {
+  for (Index i = 0; i < values.size(); ++i) { values[i] = static_cast<float>(bound * (2 * rng.uniform(static_cast<std::uint64_t>(i)) - 1)); }
+}
+
+/// N(mean, deviation^2)
+inline void fill_normal(Rng const& rng, float mean, float deviation, VectorView<float> values) {
+  rng.fill_normal(0, values);
+  for (float& value : values) { value = mean + deviation * value; }
+}
+}  // namespace detail
+
+}  // namespace accrete
