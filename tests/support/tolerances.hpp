@@ -55,8 +55,8 @@ template <class T>
     case Kind::chain: return pick(1e-11, 1e-4, 2e-2);
     case Kind::routes: return pick(1e-10, 1e-4, 0.0);
     case Kind::forgetting: return pick(1e-9, 0.0, 0.0);
-    case Kind::trajectory: return pick(1e-12, 1e-6, 0.0);
     case Kind::gradient: return pick(1e-6, 0.0, 0.0);
+    case Kind::trajectory: return pick(1e-12, 1e-6, 0.0);
     case Kind::solve: return pick(1e-11, 1e-2, 0.0);
   }
   return 0.0;
