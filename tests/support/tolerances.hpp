@@ -18,6 +18,7 @@ enum class Kind {
   forgetting,   ///< a ridge model that took a class back against one that never saw it
   gradient,     ///< what comes back through an attention or a norm: two or three products and the differences between them
   differences,  ///< a derivative against central differences of the function in double
+  trajectory,   ///< fifty steps of an optimiser
   solve,        ///< a linear solve of a well-conditioned system (condition number up to 1e4)
 };
 
@@ -37,6 +38,7 @@ enum class Kind {
 /// gradient      1e-12    4e-5     2e-2       an attention, and dA - delta cancels some of it; in bfloat16 y, dy and the results are rounded besides
 /// differences   1e-9     -        -          a step h of 1e-3 with the h^2 term taken out leaves h^4 and u / h, 1e-12 each, times some hundred terms
 /// chain         1e-11    1e-4     2e-2       measured growth over 12 blocks is a factor 5 to 10 on float; issue 3 sets 1e-4 and 2e-2
+/// trajectory    1e-12    1e-6     -          a few roundings of the weight each step, relative to weights that move little; float32 steps beside float32 steps of torch
 /// solve         1e-11    1e-2     -          condition number times u, times the growth of a sum
 /// routes        1e-10    1e-4     -          double: condition numbers up to 1e5 times u; float: a map rounded to float (1e-6), amplified by the solve behind it
 /// forgetting    1e-9     -        -          issue 3: what adding and subtracting leaves (u |G|) times the same condition numbers
@@ -57,6 +59,7 @@ template <class T>
     case Kind::chain: return pick(1e-11, 1e-4, 2e-2);
     case Kind::routes: return pick(1e-10, 1e-4, 0.0);
     case Kind::forgetting: return pick(1e-9, 0.0, 0.0);
+    case Kind::trajectory: return pick(1e-12, 1e-6, 0.0);
     case Kind::solve: return pick(1e-11, 1e-2, 0.0);
   }
   return 0.0;

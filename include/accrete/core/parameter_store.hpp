@@ -124,6 +124,16 @@ class ParameterStore {
     return spans([role](ParameterSegment const& segment) { return segment.role == role; });
   }
 
+  /// What learns of one segment, by its number; empty when it is frozen.
+  /// @throws ShapeError  when there is no such segment
+  [[nodiscard]] ParameterSpan trainable_of(Index segment) const {
+    expects(segment >= 0 && segment < size(), "ParameterStore::trainable_of", "there must be a segment of that number", segment, size());
+    auto const place = static_cast<std::size_t>(segment);
+    ParameterSegment const& known = segments_[place];
+    Index const row = known.shape[0] == 0 ? 0 : elements(known) / known.shape[0];
+    return {segment, offsets_[place] + row * known.first_trainable, row * known.trainable_rows};
+  }
+
   /// The part of the buffer that a span names.
   [[nodiscard]] VectorView<T> view(ParameterSpan const& span) { return values().slice(span.first, span.count); }
   [[nodiscard]] VectorView<T const> view(ParameterSpan const& span) const { return values().slice(span.first, span.count); }
@@ -224,10 +234,8 @@ class ParameterStore {
   [[nodiscard]] std::vector<ParameterSpan> spans(Wanted wanted) const {
     std::vector<ParameterSpan> result;
     for (std::size_t i = 0; i < segments_.size(); ++i) {
-      ParameterSegment const& segment = segments_[i];
-      Index const row = segment.shape[0] == 0 ? 0 : elements(segment) / segment.shape[0];
-      Index const count = row * segment.trainable_rows;
-      if (wanted(segment) && count > 0) { result.push_back({static_cast<Index>(i), offsets_[i] + row * segment.first_trainable, count}); }
+      auto const span = trainable_of(static_cast<Index>(i));
+      if (wanted(segments_[i]) && span.count > 0) { result.push_back(span); }
     }
     return result;
   }
