@@ -1,7 +1,9 @@
 #pragma once
 
 #include <accrete/core/executor.hpp>
+#include <accrete/core/parameter_store.hpp>
 #include <accrete/core/precision.hpp>
+#include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 
 #include <concepts>
@@ -58,6 +60,41 @@ concept StoresItsState = requires(H const& head, typename H::State& state, typen
   head.write(known, writer);
   head.read(state, reader);
 };
+
+/// Can be told of a task: new rows for its classes, drawn by the head's initialiser, over features of a width. Older rows keep their bits and stand still.
+template <class H>
+concept AdmitsTasks = requires(H const& head, typename H::State& state, typename H::State const& known, TaskInfo const& task, Index width) {
+  head.admit(state, task, width);
+  { head.classes(known) } -> std::same_as<Index>;
+};
+
+/// Keeps what learns in a store: what an optimiser moves, and what scores.
+template <class H>
+concept HasHeadParameters = requires(typename H::State& state, typename H::State const& known, ParameterStore<float> aligned) {
+  { state.parameters() } -> std::same_as<ParameterStore<float>&>;
+  { known.parameters() } -> std::same_as<ParameterStore<float> const&>;
+  { known.scoring() } -> std::same_as<ParameterStore<float> const&>;
+  state.align(aligned);
+};
+
+/// Features [B, L] to logits [B, C] from a store of either scalar: float to learn, double where gradients are checked.
+template <class H>
+concept ComputesLogits = requires(H const& head, detail::SomeExecutor const& exec, ParameterStore<float> const& store, MatrixView<float const> features, MatrixView<float> logits,
+                                  ParameterStore<double> const& exact, MatrixView<double const> exact_features, MatrixView<double> exact_logits) {
+  head.logits(exec, store, features, logits);
+  head.logits(exec, exact, exact_features, exact_logits);
+};
+
+/// From the gradient of the logits [B, C] to that of the features [B, L], which is overwritten, and those of the parameters that learn, which are added to.
+template <class H>
+concept BackpropagatesLogits = requires(H const& head, detail::SomeExecutor const& exec, ParameterStore<float> const& store, ParameterStore<float>& gradients, MatrixView<float const> features,
+                                        MatrixView<float const> d_logits, MatrixView<float> d_features) {
+  head.backward(exec, store, features, d_logits, d_features, gradients);
+};
+
+/// A head whose rows are learned by gradient, task after task.
+template <class H>
+concept LearnsByGradient = std::copyable<H> && HasHeadState<H> && AdmitsTasks<H> && HasHeadParameters<H> && ComputesLogits<H> && BackpropagatesLogits<H> && ScoresClasses<H> && StoresItsState<H>;
 
 /// What a head's statistics allow besides adding.
 struct StatisticsTraits {

@@ -7,6 +7,7 @@
 #include <accrete/head/exact_sums.hpp>
 #include <accrete/head/host_product.hpp>
 #include <accrete/head/packed_cache.hpp>
+#include <accrete/head/unit_rows.hpp>
 #include <accrete/kernels/product.hpp>
 
 #include <algorithm>
@@ -174,29 +175,23 @@ struct PrototypeHead {
     Vector<float> bias({metric == PrototypeMetric::euclidean ? state.classes() : 0});
     for (Index c = 0; c < state.classes(); ++c) {
       float* const row = weights.data() + c * state.width_;
-      double const length = std::sqrt(squared_length(row, state.width_));
+      double const length = std::sqrt(detail::squared_length(row, state.width_));
       if (metric == PrototypeMetric::euclidean) {
         bias(c) = static_cast<float>(-0.5 * length * length);
       } else {
-        std::transform(row, row + state.width_, row, [&](float p) { return static_cast<float>(static_cast<double>(p) / std::max(length, 1e-12)); });
+        std::transform(row, row + state.width_, row, [&](float p) { return static_cast<float>(static_cast<double>(p) / std::max(length, least_length)); });
       }
     }
     return kernels::pack(exec, weights.cview(), bias.cview());
   }
 
   void finish_row(float const* feature, Index width, float* scores, Index classes) const {
-    double const squared = squared_length(feature, width);
-    double const length = std::max(std::sqrt(squared), 1e-12);
+    double const squared = detail::squared_length(feature, width);
+    double const length = std::max(std::sqrt(squared), least_length);
     std::transform(scores, scores + classes, scores, [&](float score) {
       auto const z = static_cast<double>(score);
       return static_cast<float>(metric == PrototypeMetric::cosine ? z / length : 2.0 * z - squared);
     });
-  }
-
-  static double squared_length(float const* x, Index width) {
-    double sum = 0.0;
-    for (Index j = 0; j < width; ++j) { sum += static_cast<double>(x[j]) * static_cast<double>(x[j]); }
-    return sum;
   }
 };
 

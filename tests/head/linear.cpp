@@ -1,0 +1,88 @@
+#include "support/compare.hpp"
+#include "support/executors.hpp"
+#include "support/head_gradients.hpp"
+#include "support/matrices.hpp"
+#include "support/tolerances.hpp"
+
+#include <accrete/head/linear.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+using namespace accrete;
+using namespace accrete::test;
+
+namespace {
+
+BlockState taught(LinearHead const& head, Index width = 20) {
+  BlockState state;
+  head.admit(state, {.index = 0, .first_class = 0, .classes = 4}, width);
+  head.admit(state, {.index = 1, .first_class = 4, .classes = 2}, width);
+  return state;
+}
+
+double mean_square(VectorView<float const> x) {
+  double sum = 0.0;
+  for (float const value : x) { sum += static_cast<double>(value) * static_cast<double>(value); }
+  return sum / static_cast<double>(x.size());
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("logits are the blocks' products side by side, with their offsets", Exec, ACCRETE_HOST_EXECUTORS) {
+  auto store = in_double(taught(LinearHead{.initial = InitialRows::uniform}).parameters());
+  auto const features = random_matrix<double>(9, 20, 1);
+  Matrix<double> got({9, 6});
+  LinearHead{}.logits(Exec{}, store, features.cview(), got.view());
+  Matrix<double> want({9, 6});
+  for (Index i = 0; i < 9; ++i) {
+    for (Index c = 0; c < 6; ++c) {
+      auto const block = c < 4 ? "head.0." : "head.1.";
+      Index const row = c < 4 ? c : c - 4;
+      want(i, c) = store.view<1>(message(block, "bias"))[row];
+      for (Index j = 0; j < 20; ++j) { want(i, c) += features(i, j) * store.view<2>(message(block, "weight"))(row, j); }
+    }
+  }
+  CHECK(relative_difference(got, want) <= tolerance<double>(Kind::product));
+}
+
+TEST_CASE_TEMPLATE("gradients are those of central differences", Exec, ACCRETE_HOST_EXECUTORS) {
+  for (bool const bias : {true, false}) {
+    LinearHead const head{.bias = bias};
+    auto store = in_double(taught(head).parameters());
+    let_learn(store, LearningBlocks::all);
+    CHECK(gradient_error(Exec{}, head, store, random_matrix<double>(5, 20, 2), 6) <= tolerance<double>(Kind::gradient));
+  }
+}
+
+TEST_CASE("rows begin as the initialiser says") {
+  auto const normal = taught(LinearHead{}, 1000);
+  auto const weight = normal.parameters().view<2>("head.0.weight");
+  CHECK(std::sqrt(mean_square(weight.reshaped<1>({4000}))) == doctest::Approx(0.02).epsilon(0.05));
+  CHECK(mean_square(normal.parameters().view<1>("head.0.bias")) == 0.0);
+
+  auto const uniform = taught(LinearHead{.initial = InitialRows::uniform}, 1000);
+  auto const rows = uniform.parameters().view<2>("head.0.weight");
+  auto const bound = static_cast<float>(1.0 / std::sqrt(1000.0));
+  CHECK(*std::max_element(rows.begin(), rows.end()) <= bound);
+  CHECK(*std::min_element(rows.begin(), rows.end()) >= -bound);
+  CHECK(mean_square(rows.reshaped<1>({4000})) == doctest::Approx(1.0 / 3000.0).epsilon(0.05));
+  CHECK(mean_square(uniform.parameters().view<1>("head.0.bias")) > 0.0);
+}
+
+TEST_CASE("a head without bias has none") {
+  auto const state = taught(LinearHead{.bias = false});
+  CHECK(!state.parameters().contains("head.0.bias"));
+  CHECK(head_blocks(state.parameters())[1].bias.empty());
+}
+
+TEST_CASE("settings are read from text") {
+  LinearHead head;
+  assign_setting(LinearHead::settings(), head, "bias", "off");
+  assign_setting(LinearHead::settings(), head, "initial", "uniform");
+  CHECK(!head.bias);
+  CHECK(head.initial == InitialRows::uniform);
+}
