@@ -13,6 +13,11 @@ namespace accrete {
 struct TuningForm {
   nn::BottleneckForm bottleneck = {};
   double low_rank_scale = 1;
+
+  /// One line that says everything.
+  [[nodiscard]] std::string text() const {
+    return message("bottleneck=", nn::name_of(bottleneck.place), ',', exact_text(bottleneck.scale), ',', name_of(bottleneck.activation), " low_rank_scale=", exact_text(low_rank_scale));
+  }
 };
 
 /// What a tuning sees of the network it is for.

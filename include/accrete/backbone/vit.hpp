@@ -5,6 +5,7 @@
 #include <accrete/backbone/packed_vit.hpp>
 #include <accrete/backbone/vit_blueprint.hpp>
 #include <accrete/backbone/vit_pass.hpp>
+#include <accrete/backbone/vit_training.hpp>
 #include <accrete/core/sha256.hpp>
 #include <accrete/fwd.hpp>
 #include <accrete/kernels/transfer.hpp>
@@ -24,28 +25,70 @@
 
 namespace accrete {
 
+namespace detail {
+/// Packed weights by type of executor and precision.
+struct PackedNetworks {
+  std::mutex mutex;
+  std::map<std::pair<std::type_index, Precision>, std::shared_ptr<void const>> networks;
+};
+
+/// A checkpoint that was opened as a vision transformer, and what its copies share.
+struct OpenedVit {
+  Checkpoint checkpoint;
+  VitBlueprint blueprint;
+  PositionResize positions;
+  PackedNetworks packed;
+  std::mutex mutex;  // of the hash
+  std::string sha256;
+
+  OpenedVit(Checkpoint opened, VitBlueprint read, PositionResize how) : checkpoint(std::move(opened)), blueprint(std::move(read)), positions(how) {}
+};
+}  // namespace detail
+
 /// A vision transformer with published weights.
 /// Cheap to copy; copies share the mapped file and the packed weights. Any number of threads may use one at once.
 /// The weights are packed on first use for each type of executor and each precision, and stay packed while a copy lives.
 /// An image's tokens and features depend on that image alone, bit for bit, whatever the batch, its order and the number of threads.
+/// What a tuning learns is a part of the value: a copy has its own. At rest it is folded into the packed weights where the mathematics allows.
 /// @tparam Tuning  BackboneTuning: what of the weights moves
 /// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, as implemented by timm 1.0
 template <class Tuning>
 class Vit {
   static_assert(BackboneTuning<Tuning>);
-  static_assert(!Tuning::bends_forward, "Vit runs the published weights as they are; this tuning changes the forward pass and needs a backbone that knows how");
 
  public:
   static constexpr std::string_view name = "vit";
 
   /// Opens a checkpoint; no weight is read yet.
   /// @param[in] path  a safetensors file, the index of a sharded one, or a folder with either
+  /// @param[in] seed  draws the first values of what the tuning adds
   /// @throws FileError   when there is no complete vision transformer in it: all missing, misshapen and unexpected tensors are named
   /// @throws ValueError  for an option that does not fit the network
-  [[nodiscard]] static Vit load(std::filesystem::path const& path, VitOptions const& options = {}) { return load(Checkpoint::open(path), options); }
-  [[nodiscard]] static Vit load(Checkpoint checkpoint, VitOptions const& options = {}) {
+  [[nodiscard]] static Vit load(std::filesystem::path const& path, VitOptions const& options = {}, Tuning tuning = {}, std::uint64_t seed = 0) {
+    return load(Checkpoint::open(path), options, std::move(tuning), seed);
+  }
+  [[nodiscard]] static Vit load(Checkpoint checkpoint, VitOptions const& options = {}, Tuning tuning = {}, std::uint64_t seed = 0) {
     auto blueprint = read_vit_blueprint(checkpoint, options);
-    return Vit(std::make_shared<Shared>(std::move(checkpoint), std::move(blueprint), options.positions));
+    return Vit(std::make_shared<detail::OpenedVit>(std::move(checkpoint), std::move(blueprint), options.positions), std::move(tuning), {.seed = seed, .purpose = Purpose::initialisation});
+  }
+
+  /// The network that `trunk` opened, tuned in another way; file and packed published weights are shared.
+  template <class Other>
+  Vit(Vit<Other> const& trunk, Tuning tuning, RngKey const& key) : Vit(trunk.shared_, std::move(tuning), key) {}
+
+  /// The network as published.
+  [[nodiscard]] Vit<Frozen> trunk() const { return Vit<Frozen>(*this, Frozen{}, {}); }
+
+  [[nodiscard]] Tuning const& tuning() const { return tuning_; }
+  /// What the tuning has learned; nothing for `Frozen`.
+  [[nodiscard]] ParameterStore<float> const& parameters() const { return parameters_; }
+
+  /// Takes over what was learned.
+  /// @throws ValueError  when the segments are not those of `parameters()`; nothing is changed then
+  void assign(ParameterStore<float> parameters) {
+    if (!(parameters.segments() == parameters_.segments())) { fail<ValueError>("Vit::assign", "the segments must be those of the tuning ", Tuning::name, " (came: ", parameters.size(), " for ", parameters_.size(), ")"); }
+    parameters_ = std::move(parameters);
+    forget_packed();
   }
 
   [[nodiscard]] VitShape const& shape() const { return shared_->blueprint.shape; }
@@ -73,9 +116,15 @@ class Vit {
   }
 
   /// Names what the features depend on beside the image: the weights, and every option that changes what they compute.
+  /// Learned values count, what they are called and how they are used as well.
   [[nodiscard]] std::string hash() const {
-    std::string const text = message(sha256(), ' ', shape().text(), " positions=", name_of(shared_->positions));
+    std::string text = message(sha256(), ' ', shape().text(), " positions=", name_of(shared_->positions));
     Sha256 digest;
+    if (parameters_.size() > 0) {
+      text += message(" tuning=", Tuning::name, ' ', tuning_.form().text());
+      for (ParameterSegment const& segment : parameters_.segments()) { text += ' ' + segment.name; }
+      digest.update(std::as_bytes(std::span(parameters_.values().data(), static_cast<std::size_t>(parameters_.values().size()))));
+    }
     digest.update(std::as_bytes(std::span(text)));
     return digest.hex();
   }
@@ -151,6 +200,28 @@ class Vit {
     return VitPass<Exec>(exec, *model, shape()).forward(tokens, hook);
   }
 
+  /// Images to features through a hook.
+  /// @param[in] images [B, channels, H, W] preprocessed, in the executor's memory
+  /// @returns   [B, D]; rows that were put into the sequence are not pooled
+  template <class Exec, class Hook>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images, Hook&& hook) const {
+    auto const tokens = embed(exec, images);
+    Matrix<float, typename Exec::Memory> features({images.extent(0), width()});
+    if (features.empty()) { return features; }
+    auto const model = packed(exec);
+    VitPass<Exec>(exec, *model, shape()).features_hooked(tokens.cview(), hook, features.view());
+    return features;
+  }
+
+  /// A stage of learning from the values as they are now.
+  /// @tparam T  scalar of activations, of the executor's precision
+  template <class T, class Exec>
+  [[nodiscard]] VitTraining<Exec, T> training(Exec const& exec, ParameterStore<SumScalar<T>> const& parameters) const {
+    VitParameters const published(shared_->checkpoint, shared_->blueprint);
+    auto const read = [&](std::string const& name) { return published_values<SumScalar<T>>(published, name); };
+    return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form());
+  }
+
   /// The plain pass with all its tokens.
   template <class Exec>
   [[nodiscard]] Tensor<float, 3, typename Exec::Memory> forward(Exec const& exec, TensorView<float const, 3> tokens) const {
@@ -185,6 +256,11 @@ class Vit {
     writer.setting("pool", name_of(shape().pool));
     writer.setting("positions", name_of(shared_->positions));
     writer.setting("preprocessing", preprocessing().text());
+    if (parameters_.size() > 0) {
+      auto const settings = writer.scope("tuning");
+      for (auto const& setting : Tuning::settings()) { settings.setting(setting.name, setting.text(tuning_)); }
+      parameters_.write(writer.scope("parameters"));
+    }
   }
 
   /// Opens the network that a model file records, with the options it was opened with.
@@ -202,34 +278,64 @@ class Vit {
     options.pool = value_named("pool", reader.template setting<std::string>("pool"), {Pool::token, Pool::average, Pool::token_and_distillation});
     options.positions = value_named("positions", reader.template setting<std::string>("positions"), {PositionResize::antialias, PositionResize::plain});
     options.preprocessing = Preprocessing::parse(reader.template setting<std::string>("preprocessing"));
-    return load(elsewhere.empty() ? std::filesystem::path(reader.template setting<std::string>("file")) : elsewhere, options);
+    Vit opened = load(elsewhere.empty() ? std::filesystem::path(reader.template setting<std::string>("file")) : elsewhere, options);
+    opened.read_learned(reader);
+    return opened;
+  }
+
+  /// Takes over what a model file says the tuning has learned.
+  /// @throws FileError  when it does not fit this network
+  template <class Reader>
+  void read_learned(Reader const& reader) {
+    if constexpr (!std::is_same_v<Tuning, Frozen>) {
+      auto const settings = reader.scope("tuning");
+      for (auto const& setting : Tuning::settings()) { setting.assign(tuning_, settings.template setting<std::string>(setting.name)); }
+      parameters_ = ParameterStore<float>::read(reader.scope("parameters"));
+      forget_packed();
+    }
   }
 
  private:
   /// Images uploaded to a device at once: more gain nothing and take memory.
   static constexpr Index images_at_once = 64;
 
-  struct Shared {
-    Checkpoint checkpoint;
-    VitBlueprint blueprint;
-    PositionResize positions;
-    std::mutex mutex;
-    std::map<std::pair<std::type_index, Precision>, std::shared_ptr<void const>> packed;
-    std::string sha256;
+  template <class Other>
+  friend class Vit;
 
-    Shared(Checkpoint opened, VitBlueprint read, PositionResize how) : checkpoint(std::move(opened)), blueprint(std::move(read)), positions(how) {}
-  };
+  Vit(std::shared_ptr<detail::OpenedVit> shared, Tuning tuning, RngKey const& key) : shared_(std::move(shared)), tuning_(std::move(tuning)) {
+    VitParameters const published(shared_->checkpoint, shared_->blueprint);
+    TunedNetwork const network{shape(), published.positioned(), [&](std::string const& name) { return published_values<float>(published, name); }};
+    tuning_.declare(network, key, parameters_);
+    forget_packed();
+  }
 
-  explicit Vit(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  /// Published values in the scalar of learning; positions fitted to the images' grid.
+  template <class S>
+  [[nodiscard]] Vector<S> published_values(VitParameters const& published, std::string const& name) const {
+    auto const convert = [](float const* from, Index count) {
+      Vector<S> to({count});
+      std::copy_n(from, count, to.begin());
+      return to;
+    };
+    if (name == "pos_embed") {
+      auto const rows = published.position_rows(shared_->positions);
+      return convert(rows.data(), rows.size());
+    }
+    auto const values = published(name);
+    return convert(values.vector().data(), values.vector().size());
+  }
+
+  /// What was packed belongs to other values from here on. Without learned values all copies of the opened network share one.
+  void forget_packed() { packed_ = parameters_.size() == 0 ? std::shared_ptr<detail::PackedNetworks>(shared_, &shared_->packed) : std::make_shared<detail::PackedNetworks>(); }
 
   template <class Exec>
   [[nodiscard]] std::shared_ptr<PackedVit<Exec> const> packed(Exec const& exec) const {
     static_assert(Executor<Exec>);
-    std::lock_guard const lock(shared_->mutex);
-    auto& slot = shared_->packed[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
+    std::lock_guard const lock(packed_->mutex);
+    auto& slot = packed_->networks[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
     if (slot == nullptr) {
-      VitParameters const parameters(shared_->checkpoint, shared_->blueprint);
-      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, parameters, shape(), shared_->positions));
+      VitParameters const published(shared_->checkpoint, shared_->blueprint);
+      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape()));
       exec.wait();
       shared_->checkpoint.forget();  // the packed weights are all that is needed from here on
     }
@@ -247,7 +353,10 @@ class Vit {
             tokens.extent(2));
   }
 
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<detail::OpenedVit> shared_;
+  Tuning tuning_;
+  ParameterStore<float> parameters_;
+  std::shared_ptr<detail::PackedNetworks> packed_;
 };
 static_assert(BackboneAdapter<Vit<>>);
 

@@ -55,6 +55,23 @@ class VitPass {
     return exec_.precision == Precision::float32 ? run_hooked<float>(tokens, hook) : run_hooked<bfloat16>(tokens, hook);
   }
 
+  /// The features of a hooked pass; of the last block, and of the final norm, only what they are made of. Rows that were put in are not pooled.
+  /// @param[in] tokens [B, T, D];  @param[out] features [B, D]
+  template <class Hook>
+  void features_hooked(TensorView<float const, 3> tokens, Hook& hook, MatrixView<float> features) const {
+    auto const use = [&](TensorView<float, 3> stream, TokenInjection const& inserted) {
+      if (shape_.pooled_rows() > 0 || inserted.rows.extent(1) == 0) { return read(stream, features); }
+      auto const shorter = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), stream.extent(1) - inserted.rows.extent(1), stream.extent(2)});
+      kernels::remove_tokens(exec_, TensorView<float const, 3>(stream), inserted.at, shorter.view());
+      read(shorter.view(), features);
+    };
+    if (exec_.precision == Precision::float32) {
+      run_blocks<float>(tokens, hook, true, use);
+    } else {
+      run_blocks<bfloat16>(tokens, hook, true, use);
+    }
+  }
+
   /// @param[in] tokens [B, T, D] as `forward` returns them;  @param[out] features [B, D]
   void pool(TensorView<float const, 3> tokens, Index first_patch, MatrixView<float> features) const {
     if (shape_.pool == Pool::average) {
@@ -120,6 +137,11 @@ class VitPass {
     } else {
       run_plain<bfloat16>(stream);
     }
+    read(stream, features);
+  }
+
+  /// The feature out of what the last block gives; norms in place.
+  void read(TensorView<float, 3> stream, MatrixView<float> features) const {
     if (shape_.pool == Pool::average) {
       if (!shape_.fc_norm) { model_.norm.forward(exec_, all_rows(stream), all_rows(stream)); }
       read_average(stream, shape_.prefix_tokens(), features);
@@ -145,8 +167,25 @@ class VitPass {
 
   template <class T, class Hook>
   [[nodiscard]] Tensor<float, 3, Memory> run_hooked(TensorView<float const, 3> tokens, Hook& hook) const {
+    Tensor<float, 3, Memory> result;
+    run_blocks<T>(tokens, hook, false, [&](TensorView<float, 3> stream, TokenInjection const& /*inserted*/) {
+      result = Tensor<float, 3, Memory>(stream.shape());
+      if (shape_.fc_norm) {
+        copy(stream, result.view());
+      } else {
+        model_.norm.forward(exec_, all_rows(stream), all_rows(result.view()));
+      }
+    });
+    return result;
+  }
+
+  /// All blocks with what the hook injects; `use` gets the stream behind the last one and what was inserted into it.
+  /// @param pooled  whether the rows that are pooled are all that is needed of the last block
+  template <class T, class Hook, class Use>
+  void run_blocks(TensorView<float const, 3> tokens, Hook& hook, bool pooled, Use const& use) const {
     using Lease = decltype(model_.scratch.template lease<float>(Shape<3>{}));
     std::optional<Lease> owned;
+    TokenInjection inserted;
     for (Index i = 0; i < shape_.depth; ++i) {
       auto const hidden = owned ? TensorView<float const, 3>(owned->view()) : tokens;
       TokenInjection const injected = detail::tokens_of(hook, i, hidden);
@@ -155,22 +194,29 @@ class VitPass {
         auto next = model_.scratch.template lease<float>(Shape<3>{hidden.extent(0), hidden.extent(1) + (inserts ? injected.rows.extent(1) : 0), hidden.extent(2)});
         if (inserts) {
           kernels::insert_tokens(exec_, hidden, injected.rows, injected.at, next.view());
+          inserted = injected;
         } else {
           copy(hidden, next.view());
         }
         owned.emplace(std::move(next));
       }
       if (injected.rows.extent(1) > 0 && !inserts) { kernels::overwrite_tokens(exec_, injected.rows, injected.at, owned->view()); }
-      run_block<T>(i, detail::prefix_of(hook, i), owned->view());
+      PrefixInjection const prefix = detail::prefix_of(hook, i);
+      if (pooled && i + 1 == shape_.depth && shape_.pooled_rows() > 0 && prefix.k.extent(1) == 0) {
+        run_last_rows<T>(owned->view());
+      } else {
+        run_block<T>(i, prefix, owned->view());
+      }
       if constexpr (ObservesBlocks<Hook>) { hook.observe(i, TensorView<float const, 3>(owned->view())); }
     }
-    Tensor<float, 3, Memory> result(owned->view().shape());
-    if (shape_.fc_norm) {
-      copy(owned->view(), result.view());
-    } else {
-      model_.norm.forward(exec_, all_rows(owned->view()), all_rows(result.view()));
-    }
-    return result;
+    use(owned->view(), inserted);
+  }
+
+  template <class T>
+  void run_last_rows(TensorView<float, 3> stream) const {
+    in_parts(stream.extent(0), stream.extent(1), [&](VitPass const& part, Index first, Index count) {
+      model_.blocks.back().template forward_rows<T>(part.exec_, shape_.pooled_rows(), stream.slice(first, count), model_.scratch);
+    });
   }
 
   template <class T>

@@ -111,8 +111,8 @@ class TrainedEmbedding {
     for (std::size_t i = 0; i + 1 < names.size(); ++i) { out = std::copy(values_[i].begin(), values_[i].end(), out); }
     Vector<S> const& table = values_.back();
     for (Index i = 0; i < form_.positioned * form_.width; ++i) { host_prefix_.data()[i] += table(i); }
-    kernels::upload(exec, host_prefix_.cview(), prefix_.view());
-    kernels::upload(exec, MatrixView<S const>(table.data() + form_.positioned * form_.width, {form_.patches, form_.width}), positions_.view());
+    if (form_.prefix > 0) { kernels::upload(exec, host_prefix_.cview(), prefix_.view()); }
+    kernels::upload(exec, MatrixView<S const>(std::as_const(table).data() + form_.positioned * form_.width, {form_.patches, form_.width}), positions_.view());
   }
 
   /// The cut-out patches as rows.

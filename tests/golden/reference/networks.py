@@ -37,6 +37,13 @@ TIMM = {
 """Case number = place in this list; weights are drawn with seed 1000 + number, inputs with 2000 + number."""
 
 
+def drawn(name: str) -> tuple[dict, dict, torch.Tensor]:
+    """(seeds, parameters, input) of a network of the list"""
+    a, number = TIMM[name], list(TIMM).index(name)
+    seeds = {"seed_weights": 1000 + number, "seed_input": 2000 + number}
+    return seeds, vit.draw(a, seeds["seed_weights"]), vit.images(a, 3 if name == "plain" else 2, seeds["seed_input"])
+
+
 def build_timm(a: Architecture, parameters: dict) -> torch.nn.Module:
     activation = {"gelu": torch.nn.GELU, "quick_gelu": QuickGELU, "gelu_tanh": partial(torch.nn.GELU, approximate="tanh")}
     kind = VisionTransformerDistilled if a.distilled else VisionTransformer
@@ -112,10 +119,8 @@ class Collector:
 def timm_cases(out: Collector) -> dict[str, tuple]:
     """Every architecture in timm's naming; returns (parameters, input) of each for the other namings."""
     made = {}
-    for number, (name, a) in enumerate(TIMM.items()):
-        seeds = {"seed_weights": 1000 + number, "seed_input": 2000 + number}
-        p = vit.draw(a, seeds["seed_weights"])
-        x = vit.images(a, 3 if name == "plain" else 2, seeds["seed_input"])
+    for name, a in TIMM.items():
+        seeds, p, x = drawn(name)
         results = run_timm(build_timm(a, p), x)
         agree(results, vit.forward(p, a, x), name)
         sensitive(p, a, x, name)

@@ -193,7 +193,15 @@ def embed(p, a: Architecture, patches):
     return layer_norm(x, p["norm_pre.weight"], p["norm_pre.bias"], a.eps) if a.pre_norm else x
 
 
-def block(p, a: Architecture, i: int, x, prefix=None, compensated=False):
+def adapter(p, i: int, x, scale):
+    """s (relu(x W' + b) U' + c), of block i"""
+    down, up = f"blocks.{i}.adapter.down", f"blocks.{i}.adapter.up"
+    hidden = torch.relu(x @ p[f"{down}.weight"].T + p[f"{down}.bias"])
+    return scale * (hidden @ p[f"{up}.weight"].T + p[f"{up}.bias"])
+
+
+def block(p, a: Architecture, i: int, x, prefix=None, compensated=False, adapted="", adapter_scale=0.1):
+    """`adapted`: "parallel", the adapter reads the rows before norm2; "sequential", it reads what the MLP gives."""
     w = lambda name: p[f"blocks.{i}.{name}"]  # noqa: E731
     scale = lambda name: p.get(f"blocks.{i}.{name}.gamma", 1.0)  # noqa: E731
     z = layer_norm(x, w("norm1.weight"), w("norm1.bias"), a.eps)
@@ -203,7 +211,10 @@ def block(p, a: Architecture, i: int, x, prefix=None, compensated=False):
     x = x + scale("ls1") * (o @ w("attn.proj.weight").T + w("attn.proj.bias"))
     z = layer_norm(x, w("norm2.weight"), w("norm2.bias"), a.eps)
     g = ACTIVATIONS[a.activation](z @ w("mlp.fc1.weight").T + w("mlp.fc1.bias"))
-    return x + scale("ls2") * (g @ w("mlp.fc2.weight").T + w("mlp.fc2.bias"))
+    y = scale("ls2") * (g @ w("mlp.fc2.weight").T + w("mlp.fc2.bias"))
+    if adapted:
+        y = y + adapter(p, i, x if adapted == "parallel" else y, adapter_scale)
+    return x + y
 
 
 def pool(p, a: Architecture, x):
