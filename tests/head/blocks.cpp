@@ -73,6 +73,7 @@ TEST_CASE_TEMPLATE("what a row begins with depends on seed and task alone", Head
   BlockState alone;
   Head{}.admit(alone, {.index = 1, .first_class = 0, .classes = 5}, width);
   CHECK(same_bits(std::as_const(alone).parameters().template view<2>("head.1.weight"), state.parameters().template view<2>("head.1.weight")));
+  CHECK(!same_bits(std::as_const(alone).parameters().template view<2>("head.1.weight").slice(0, 3), state.parameters().template view<2>("head.0.weight")));
   auto const other = taught(Head{.seed = 7});
   CHECK(!same_bits(std::as_const(other).parameters().template view<2>("head.1.weight"), state.parameters().template view<2>("head.1.weight")));
 }

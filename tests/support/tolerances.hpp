@@ -20,6 +20,7 @@ enum class Kind {
   differences,  ///< a derivative against central differences of the function in double
   trajectory,   ///< fifty steps of an optimiser
   solve,        ///< a linear solve of a well-conditioned system (condition number up to 1e4)
+  factor,       ///< a triangular factor multiplied out again
   gradient,     ///< a gradient against central differences
 };
 
@@ -41,6 +42,7 @@ enum class Kind {
 /// chain         1e-11    1e-4     2e-2       measured growth over 12 blocks is a factor 5 to 10 on float; issue 3 sets 1e-4 and 2e-2
 /// trajectory    1e-12    1e-6     -          a few roundings of the weight each step, relative to weights that move little; float32 steps beside float32 steps of torch
 /// solve         1e-11    1e-2     -          condition number times u, times the growth of a sum
+/// factor        1e-12    -        -          backward stable: the order (up to some 1,000) times u
 /// gradient      1e-6     -        -          steps of 1e-5: the third derivative leaves 1e-10, rounding of the loss u / 1e-5 = 1e-11 times the terms of its sum
 /// routes        1e-10    1e-4     -          double: condition numbers up to 1e5 times u; float: a map rounded to float (1e-6), amplified by the solve behind it
 /// forgetting    1e-9     -        -          issue 3: what adding and subtracting leaves (u |G|) times the same condition numbers
@@ -61,6 +63,7 @@ template <class T>
     case Kind::chain: return pick(1e-11, 1e-4, 2e-2);
     case Kind::routes: return pick(1e-10, 1e-4, 0.0);
     case Kind::forgetting: return pick(1e-9, 0.0, 0.0);
+    case Kind::factor: return pick(1e-12, 0.0, 0.0);
     case Kind::gradient: return pick(1e-6, 0.0, 0.0);
     case Kind::trajectory: return pick(1e-12, 1e-6, 0.0);
     case Kind::solve: return pick(1e-11, 1e-2, 0.0);
