@@ -68,10 +68,10 @@ TEST_CASE("division by the size of the latest task is right for equal tasks and 
 
 TEST_CASE_TEMPLATE("alignment weighs old classes against new ones and moves every block", Exec, ACCRETE_HOST_EXECUTORS) {
   Learned const learned;
-  auto const& before = learned.state.parameters();
+  ParameterStore<float> const& before = learned.state.parameters();
   for (double const temperature : {0.1, 0.0}) {
     Alignment const alignment{.epochs = 10, .rows = 64, .temperature = temperature};
-    auto const after = alignment(Exec{}, LinearHead{}, before, learned.moments, learned.tasks);
+    ParameterStore<float> const after = alignment(Exec{}, LinearHead{}, before, learned.moments, learned.tasks);
     CHECK(learned.accuracy(after) > learned.accuracy(before) + 0.1);
     CHECK(learned.accuracy(after) > 0.9);
     for (auto const* name : {"head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"}) {
