@@ -149,8 +149,8 @@ TEST_CASE("classes of few samples take the low-rank route and score the same") {
 }
 
 TEST_CASE("with round clouds of one size the answer is the nearest mean") {
-  // Four points around each centre in the plane: the same multiple of the identity for every class, before and after normalising all to one circle is avoided by
-  // measuring raw distances of a form directly; here all spreads are equal by construction.
+  // The corners of a cube around a point on each axis: exchanging axes exchanges classes, so the mean covariance is a I + b 1 1^T. All means have one sum,
+  // therefore the second part tells no class from another.
   Lesson lesson{Matrix<float>({24, 3}), {}};
   float const centres[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
   for (Index c = 0; c < 3; ++c) {

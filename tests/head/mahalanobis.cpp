@@ -148,6 +148,24 @@ TEST_CASE_TEMPLATE("dense, low rank and Gauss-Jordan agree", Exec, ACCRETE_HOST_
   }
 }
 
+TEST_CASE("round spreads are plain distances, and correlations do not see a scale") {
+  Eigens const exec;
+  SymmetricMatrix<double> round(9);
+  for (Index i = 0; i < 9; ++i) { round(i, i) = 0.3; }
+  auto const z = random_matrix<double>(4, 9, 8);
+  auto const d = measured(exec, MahalanobisForm::dense(exec, round, Scaling::correlation), z);
+  for (Index i = 0; i < 4; ++i) {
+    double squared = 0.0;
+    for (double const x : z[i]) { squared += x * x; }
+    CHECK(d(i) == doctest::Approx(squared).epsilon(1e-13));
+  }
+  auto const s = definite_matrix(9, 0.5, 9);
+  auto scaled = s;
+  for (double& x : scaled) { x *= 4.0; }  // a power of two changes no rounding
+  CHECK(
+      same_bits(measured(exec, MahalanobisForm::dense(exec, tiled<double>(scaled), Scaling::correlation), z), measured(exec, MahalanobisForm::dense(exec, tiled<double>(s), Scaling::correlation), z)));
+}
+
 TEST_CASE("a diagonal is a distance of its own") {
   Vector<double> variances({2});
   variances(0) = 4.0;

@@ -38,7 +38,8 @@ TEST_CASE("a head that never agrees is asked four times, and the last visit coun
 
 TEST_CASE("adapters are visited once a round, and only those that somebody asks for") {
   std::vector<Index> visited;
-  auto const result = asked({5, 3, 5, 3, 5}, [](Index adapter, Index row) { return row == 4 ? Index{3} : adapter; }, &visited);
+  auto const result = asked(
+      {5, 3, 5, 3, 5}, [](Index adapter, Index row) { return row == 4 ? Index{3} : adapter; }, &visited);
   CHECK(visited == std::vector<Index>{5, 3, 3});
   CHECK(result.visits == std::vector<int>{1, 1, 1, 1, 2});
   CHECK(result.adapters == std::vector<Index>{5, 3, 5, 3, 3});
