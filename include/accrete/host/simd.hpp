@@ -46,9 +46,10 @@ using Vec = typename detail::VectorOf<T>::type;
 template <class T>
 inline constexpr int lanes = ACCRETE_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+/// The value in each lane. A difference from zero keeps all bits, also those of -0, and compilers make a plain broadcast of it; of a sum they cannot.
 template <class T>
 [[nodiscard]] inline Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};
 }
 
 /// Unaligned load of `lanes<T>` elements.
