@@ -16,6 +16,12 @@ concept RunsTokens = requires(Exec const& exec, MatrixView<T const> rows, Tensor
   overwrite_tokens_on(exec, from, at, to);
   mean_tokens_on(exec, from, at, pooled);
 };
+template <class Exec, class T>
+concept RunsTokenGradients = requires(Exec const& exec, TensorView<T const, 3> from, TensorView<T, 3> to, Index at, MatrixView<T const> rows, MatrixView<T> sums) {
+  remove_tokens_on(exec, from, at, to);
+  sum_tokens_on(exec, from, at, sums);
+  spread_mean_tokens_on(exec, rows, at, to);
+};
 template <class Exec, class From, class To>
 concept RunsConvert = requires(Exec const& exec, VectorView<From const> from, VectorView<To> to) {
   convert_on(exec, from, to);
@@ -79,6 +85,37 @@ struct MeanTokensFn {
   }
 };
 
+struct RemoveTokensFn {
+  template <class Exec, class T>
+  void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> longer, Index at, TensorView<T, 3> shorter) const {
+    static_assert(RunsTokenGradients<Exec, T>, "kernels::remove_tokens has no body for this executor and this scalar");
+    expects(longer.extent(0) == shorter.extent(0) && longer.extent(1) >= shorter.extent(1) && longer.extent(2) == shorter.extent(2), "remove_tokens", "the result must be [B, T, D] of [B, T + L, D]",
+            longer.extent(0), longer.extent(1), longer.extent(2), shorter.extent(0), shorter.extent(1), shorter.extent(2));
+    expects(at >= 0 && at <= shorter.extent(1), "remove_tokens", "the place must lie inside the sequence", at, shorter.extent(1));
+    remove_tokens_on(exec, longer, at, shorter);
+  }
+};
+
+struct SumTokensFn {
+  template <class Exec, class T>
+  void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> tokens, Index first, MatrixView<T> sums) const {
+    static_assert(RunsTokenGradients<Exec, T>, "kernels::sum_tokens has no body for this executor and this scalar");
+    expects(first >= 0 && first + sums.extent(0) <= tokens.extent(1) && sums.extent(1) == tokens.extent(2), "sum_tokens", "the rows [L, D] must lie inside the sequence", first, sums.extent(0),
+            sums.extent(1), tokens.extent(1), tokens.extent(2));
+    sum_tokens_on(exec, tokens, first, sums);
+  }
+};
+
+struct SpreadMeanTokensFn {
+  template <class Exec, class T>
+  void operator()(Exec const& exec, NonDeduced<MatrixView<T const>> d_mean, Index first, TensorView<T, 3> d_tokens) const {
+    static_assert(RunsTokenGradients<Exec, T>, "kernels::spread_mean_tokens has no body for this executor and this scalar");
+    expects(first >= 0 && first < d_tokens.extent(1), "spread_mean_tokens", "the first row must lie inside the sequence", first, d_tokens.extent(1));
+    expects(d_mean.extent(0) == d_tokens.extent(0) && d_mean.extent(1) == d_tokens.extent(2), "spread_mean_tokens", "the gradient of the mean must be [B, D]", d_mean.extent(0), d_mean.extent(1));
+    spread_mean_tokens_on(exec, d_mean, first, d_tokens);
+  }
+};
+
 struct ConvertFn {
   template <class Exec, class From, class To>
   void operator()(Exec const& exec, VectorView<From> from, VectorView<To> to) const {
@@ -109,6 +146,18 @@ inline constexpr detail::OverwriteTokensFn overwrite_tokens{};
 /// The mean of the rows from `first` on, per sequence.
 /// @param[in] tokens [B, T, D];  @param[out] mean [B, D]
 inline constexpr detail::MeanTokensFn mean_tokens{};
+
+/// shorter_b = [longer_b(0 .. at), longer_b(at + L ..)]: undoes `insert_tokens`.
+/// @param[in] longer [B, T + L, D] float or double;  @param[out] shorter [B, T, D]
+inline constexpr detail::RemoveTokensFn remove_tokens{};
+
+/// sums_i += sum over b of tokens_b(first + i), b in ascending order: the gradient of rows that all sequences share.
+/// @param[in] tokens [B, T, D] float or double;  @param[in,out] sums [L, D]
+inline constexpr detail::SumTokensFn sum_tokens{};
+
+/// d_tokens_b(t) += d_mean_b / (T - first) for t >= first: the backward pass of `mean_tokens`.
+/// @param[in] d_mean [B, D] float or double;  @param[in,out] d_tokens [B, T, D]
+inline constexpr detail::SpreadMeanTokensFn spread_mean_tokens{};
 
 /// Each element in the other scalar, rounded to nearest even. Pairs: float <-> bfloat16, float <-> double.
 inline constexpr detail::ConvertFn convert{};
