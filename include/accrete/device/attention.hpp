@@ -122,7 +122,7 @@ template <class T>
 concept AttentionScalar = std::floating_point<T> || std::same_as<T, bfloat16>;
 
 /// y, and the logarithms of the sums where they are wanted: what both forms of attention come down to.
-template <class System, AttentionScalar T>
+template <OnProcessor System, AttentionScalar T>
 void attend_queries(DeviceExecutor<System> const& exec, AttentionInputs<T> const& in, RowsView<T> y, SumScalar<T>* log_sums) {
   for_each_index(exec, "attention", in.q.rows * in.heads, AttentionQuery<T>{in, y, log_sums});
 }

@@ -30,7 +30,43 @@ struct FinishedElement {
   }
 };
 
-[[nodiscard]] inline CublasLtWeights pack_on(DeviceExecutor<CudaSystem> const& exec, MatrixView<float const> weight, VectorView<float const> bias) { return {exec.precision, weight, bias}; }
+/// One weight as it is multiplied, out of the matrix as it was given.
+template <class T>
+struct PackedElement {
+  float const* given;
+  Index inputs;
+  Index step;    ///< elements from one output's weights to the next one's
+  Index stride;  ///< elements from one input's weight to the next one's
+  T* packed;     ///< [out, in]
+
+  ACCRETE_HD void operator()(Index element) const { packed[element] = converted<T>(given[element / inputs * step + element % inputs * stride]); }
+};
+
+/// Queues the values' way to the device, then turns or rounds them there. The memory they come from may be used again when this returns.
+inline void repack_on(DeviceExecutor<CudaSystem> const& exec, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, CublasLtWeights& packed) {
+  auto const bytes = static_cast<std::size_t>(weight.size()) * sizeof(float);
+  auto const memory = exec.system.borrow(bytes);
+  auto* const given = static_cast<float*>(memory.data());
+  exec.system.copy_in(given, weight.data(), bytes);
+  if (packed.has_bias()) { exec.system.copy_in(packed.bias(), bias.data(), static_cast<std::size_t>(bias.size()) * sizeof(float)); }
+  bool const by_output = order == kernels::WeightOrder::output_rows;
+  Index const step = by_output ? packed.inputs() : 1;
+  Index const stride = by_output ? 1 : packed.outputs();
+  if (packed.precision() == Precision::float32) {
+    for_each_index(exec, "pack", weight.size(), PackedElement<float>{given, packed.inputs(), step, stride, packed.wide()});
+  } else {
+    for_each_index(exec, "pack", weight.size(), PackedElement<bfloat16>{given, packed.inputs(), step, stride, packed.narrow()});
+  }
+  exec.wait();  // pinned memory is read while the caller goes on
+}
+
+/// Waits, so that any stream may use the weights.
+[[nodiscard]] inline CublasLtWeights pack_on(DeviceExecutor<CudaSystem> const& exec, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order) {
+  expect_packable(exec.precision);
+  CublasLtWeights packed(exec.precision, kernels::detail::outputs_of(weight.shape(), order), kernels::detail::inputs_of(weight.shape(), order), !bias.empty());
+  repack_on(exec, weight, bias, order, packed);
+  return packed;
+}
 
 /// float results are computed in place; bfloat16 ones pass through float memory of the stream, so that they are rounded once.
 template <class X, class Y>

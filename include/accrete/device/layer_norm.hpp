@@ -43,7 +43,7 @@ struct LayerNormRow {
   }
 };
 
-template <class System, std::floating_point T, class Y>
+template <OnProcessor System, std::floating_point T, class Y>
   requires(std::same_as<Y, T> || std::same_as<Y, bfloat16>)
 void layer_norm_on(DeviceExecutor<System> const& exec, RowsView<T const> x, VectorView<T const> gain, VectorView<T const> offset, double epsilon, RowsView<Y> y) {
   for_each_index(exec, "layer_norm", x.rows, LayerNormRow<T, Y>{x, gain.data(), offset.data(), static_cast<T>(epsilon), y});
@@ -73,9 +73,8 @@ struct LayerNormGradientRow {
   }
 };
 
-template <class System, class T>
-void layer_norm_backward_on(DeviceExecutor<System> const& exec, RowsView<SumScalar<T> const> x, VectorView<SumScalar<T> const> gain, double epsilon, RowsView<T const> dy,
-                            RowsView<SumScalar<T>> dx) {
+template <OnProcessor System, class T>
+void layer_norm_backward_on(DeviceExecutor<System> const& exec, RowsView<SumScalar<T> const> x, VectorView<SumScalar<T> const> gain, double epsilon, RowsView<T const> dy, RowsView<SumScalar<T>> dx) {
   for_each_index(exec, "layer_norm_backward", x.rows, LayerNormGradientRow<T>{x, gain.data(), static_cast<SumScalar<T>>(epsilon), dy, dx});
 }
 
@@ -89,7 +88,7 @@ struct MomentsOfRow {
 };
 
 /// @param[out] moments [rows]
-template <class System, std::floating_point T>
+template <OnProcessor System, std::floating_point T>
 void find_moments(DeviceExecutor<System> const& exec, RowsView<T const> x, double epsilon, Moments<T>* moments) {
   for_each_index(exec, "layer_norm_parameter_gradients", x.rows, MomentsOfRow<T>{x, static_cast<T>(epsilon), moments});
 }

@@ -52,7 +52,7 @@ struct WeightGradientBlock {
   }
 };
 
-template <class System, class T, class Sum>
+template <OnProcessor System, class T, class Sum>
 void weight_gradient_on(DeviceExecutor<System> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<Sum> dw) {
   WeightGradientBlock<T, Sum> const block{dy, x, dw.data()};
   for_each_index(exec, "weight_gradient", block.count(), block);
