@@ -134,17 +134,16 @@ struct KeyGradient {
   ACCRETE_HD void store(Sum value, Y& to) const { to = converted<Y>(accumulate ? converted<Sum>(to) + value : value); }
 };
 
-/// The gradients of queries and of the sequences' own keys and values.
-template <class System, AttentionScalar T>
-void own_gradients(DeviceExecutor<System> const& exec, AttentionGradientInputs<T> const& from, RowsView<T> dq, RowsView<T> dk, RowsView<T> dv) {
+template <OnProcessor System, AttentionScalar T>
+void query_gradients(DeviceExecutor<System> const& exec, AttentionGradientInputs<T> const& from, RowsView<T> dq) {
   for_each_index(exec, "attention_backward", dq.rows * from.in.heads, QueryGradient<T>{from, dq});
-  for_each_index(exec, "attention_backward", dk.rows * from.in.heads, KeyGradient<T, T>{from, from.in.prefix_length, from.in.own_keys(), dk, dv, false});
 }
 
-/// Of the prefix's keys and values, one row per sequence and key: dk, dv = or += [B * P, D].
-template <class System, AttentionScalar T>
-void prefix_gradients(DeviceExecutor<System> const& exec, AttentionGradientInputs<T> const& from, RowsView<SumScalar<T>> dk, RowsView<SumScalar<T>> dv, bool accumulate) {
-  for_each_index(exec, "attention_backward", dk.rows * from.in.heads, KeyGradient<T, SumScalar<T>>{from, 0, from.in.prefix_length, dk, dv, accumulate});
+/// @param first_key, keys  which of each sequence's
+/// @param[in,out] dk, dv   [B * keys, D]
+template <OnProcessor System, AttentionScalar T, class Y>
+void key_gradients(DeviceExecutor<System> const& exec, AttentionGradientInputs<T> const& from, Index first_key, Index keys, RowsView<Y> dk, RowsView<Y> dv, bool accumulate) {
+  for_each_index(exec, "attention_backward", dk.rows * from.in.heads, KeyGradient<T, Y>{from, first_key, keys, dk, dv, accumulate});
 }
 
 /// A prefix that all sequences share has its gradient made per sequence first, so that the order of the sum over the batch is fixed and its parts are made together.
@@ -159,16 +158,19 @@ void attention_backward_on(DeviceExecutor<System> const& exec, RowsView<T const>
     auto* const delta = static_cast<Sum*>(memory.data());
     for_each_index(exec, "attention_backward", items, AttentionDelta<T>{y, dy, shape.heads, delta});
     AttentionGradientInputs<T> const from{attention_inputs(q, k, v, shape, prefix), y, dy, log_sums.data(), delta};
-    own_gradients(exec, from, dq, dk, dv);
+    if (dk.rows > 0) {
+      query_gradients(exec, from, dq);
+      key_gradients(exec, from, prefix.length, from.in.own_keys(), dk, dv, false);
+    }
     Index const rows = shape.batch * d_prefix.length;
     if (rows == 0) { return; }
     if (d_prefix.k.extent(0) == rows) {
-      prefix_gradients(exec, from, RowsView<Sum>(d_prefix.k), RowsView<Sum>(d_prefix.v), true);
+      key_gradients(exec, from, 0, prefix.length, RowsView<Sum>(d_prefix.k), RowsView<Sum>(d_prefix.v), true);
     } else {
       auto const parts = exec.system.borrow(static_cast<std::size_t>(2 * rows * k.width) * sizeof(Sum));
       RowsView<Sum> const part_k(static_cast<Sum*>(parts.data()), rows, k.width, k.width);
       RowsView<Sum> const part_v(part_k.data + rows * k.width, rows, k.width, k.width);
-      prefix_gradients(exec, from, part_k, part_v, false);
+      key_gradients(exec, from, 0, prefix.length, part_k, part_v, false);
       Index const step = d_prefix.length * k.width;
       add_column_sums(exec, "attention_backward", shape.batch, step, ValueTerm<Sum, Sum>{RowsView<Sum const>(part_k.data, shape.batch, step, step)}, d_prefix.k.data());
       add_column_sums(exec, "attention_backward", shape.batch, step, ValueTerm<Sum, Sum>{RowsView<Sum const>(part_v.data, shape.batch, step, step)}, d_prefix.v.data());

@@ -4,6 +4,7 @@
 
 // IWYU pragma: begin_exports
 #include <accrete/device/cuda_attention.cuh>
+#include <accrete/device/cuda_attention_backward.cuh>
 #include <accrete/device/cuda_product.cuh>
 #include <accrete/device/cuda_rows.cuh>
 #include <accrete/device/cuda_system.cuh>

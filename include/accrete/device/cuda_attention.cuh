@@ -52,7 +52,7 @@ struct FloatTiles {
     for (int e = static_cast<int>(threadIdx.x); e < rows * Columns; e += threads) {
       int const row = e / Columns;
       int const column = e % Columns;
-      Index const query = tile.first_query + row;
+      Index const query = tile.first_row + row;
       bool const there = query < in.queries() && column < head_width;
       queries[column * query_stride + row] = there ? converted<float>(in.q.data[(tile.sequence * in.queries() + query) * in.q.stride + first_column + column]) : 0.0F;
     }
@@ -124,7 +124,7 @@ struct FloatTiles {
     }
 
     for (int i = 0; i < RowsEach; ++i) {
-      Index const query = tile.first_query + row_of_thread + i;
+      Index const query = tile.first_row + row_of_thread + i;
       if (query >= in.queries()) { continue; }
       Index const row = tile.sequence * in.queries() + query;
       for (int c = 0; c < groups * four; ++c) {
@@ -134,38 +134,21 @@ struct FloatTiles {
       if (log_sums != nullptr && column_of_thread == 0) { log_sums[row * in.heads + tile.head] = largest[i] + logf(total[i]); }
     }
   }
-
- private:
-  /// Consecutive floats in one access, where there are two or four.
-  template <int Count>
-  __device__ static void take(float const* from, float (&to)[Count]) {
-    static_assert(Count == 2 || Count == 4);
-    if constexpr (Count == 4) {
-      auto const all = *reinterpret_cast<float4 const*>(from);
-      to[0] = all.x;
-      to[1] = all.y;
-      to[2] = all.z;
-      to[3] = all.w;
-    } else {
-      auto const both = *reinterpret_cast<float2 const*>(from);
-      to[0] = both.x;
-      to[1] = both.y;
-    }
-  }
 };
 
 /// float and bfloat16 heads of up to 128 columns go through tiles, bfloat16 on the matrix units where the code was compiled for
 /// such; wider heads and double have one thread a query.
 template <AttentionScalar T>
 void attend_queries(DeviceExecutor<CudaSystem> const& exec, AttentionInputs<T> const& in, RowsView<T> y, SumScalar<T>* log_sums) {
-  if (in.q.rows == 0) { return; }
+  kernels::AttentionShape const shape{in.batch, in.heads};
+  auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention", shape, in.queries(), tiles); };
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (in.head_width() <= 64 && runs(MatrixUnitTiles<64>(in, y, log_sums))) { return; }
+    if (in.head_width() <= 128 && runs(MatrixUnitTiles<128>(in, y, log_sums))) { return; }
+  }
   if constexpr (!std::is_same_v<T, double>) {
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      if (in.head_width() <= 64 && run_attention_tiles(exec, MatrixUnitTiles<64>(in, y, log_sums))) { return; }
-      if (in.head_width() <= 128 && run_attention_tiles(exec, MatrixUnitTiles<128>(in, y, log_sums))) { return; }
-    }
-    if (in.head_width() <= 64 && run_attention_tiles(exec, FloatTiles<T, 64, 4>{in, y, log_sums})) { return; }
-    if (in.head_width() <= 128 && run_attention_tiles(exec, FloatTiles<T, 128, 2>{in, y, log_sums})) { return; }
+    if (in.head_width() <= 64 && runs(FloatTiles<T, 64, 4>{in, y, log_sums})) { return; }
+    if (in.head_width() <= 128 && runs(FloatTiles<T, 128, 2>{in, y, log_sums})) { return; }
   }
   for_each_index(exec, "attention", in.q.rows * in.heads, AttentionQuery<T>{in, y, log_sums});
 }

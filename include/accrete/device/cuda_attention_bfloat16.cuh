@@ -126,7 +126,7 @@ struct MatrixUnitTiles {
   __device__ void load_queries(AttentionTile const& tile, int first_row, int lane, matrix_units::Left (&query)[Columns / 16]) const {
     Index const first_column = tile.head * in.head_width();
     auto const element = [&](int row, int column) {
-      Index const place = tile.first_query + row;
+      Index const place = tile.first_row + row;
       return place < in.queries() && column < in.head_width() ? in.q.data[(tile.sequence * in.queries() + place) * in.q.stride + first_column + column] : bfloat16{0};
     };
 #pragma unroll
@@ -231,7 +231,7 @@ struct MatrixUnitTiles {
   }
 
   __device__ void store(AttentionTile const& tile, int row_of_tile, int half, int lane, float largest, float total, matrix_units::Sums const (&sum)[column_tiles]) const {
-    Index const query = tile.first_query + row_of_tile;
+    Index const query = tile.first_row + row_of_tile;
     if (query >= in.queries()) { return; }
     Index const row = tile.sequence * in.queries() + query;
     bfloat16* const to = y.data + row * y.stride + tile.head * in.head_width();

@@ -1,32 +1,35 @@
 #pragma once
 
-// Needs nvcc. cuBLASLt multiplies and adds the bias; its GELU is the tanh form and its ReLU drops a NaN, so activations are a pass of Thrust.
+// Needs nvcc. cuBLASLt multiplies and adds the bias; its GELU is the tanh form and its ReLU drops a NaN, so activations are a pass of their own.
 
 #include <accrete/device/arithmetic.hpp>
 #include <accrete/device/cublaslt_weights.cuh>
 #include <accrete/device/cuda_system.cuh>
 #include <accrete/device/for_each_index.hpp>
 #include <accrete/device/product.hpp>
+#include <accrete/device/warp.cuh>
 #include <accrete/kernels/product.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
 namespace accrete::device {
 
-/// One element of y = act(u), or y += u, u [rows, width] without gaps or y itself.
+/// One row of y = act(u), or y += u, by one warp; u [rows, width] without gaps or y itself.
 template <class Y>
-struct FinishedElement {
+struct FinishedRow {
   RowsView<float const> u;
   kernels::Epilogue epilogue;
   RowsView<Y> y;
 
-  ACCRETE_HD void operator()(Index element) const {
-    Index const row = element / u.width;
-    Index const column = element % u.width;
-    Y& to = y.data[row * y.stride + column];
-    float const finished = activated(epilogue.activation, u.data[row * u.stride + column]);
-    to = converted<Y>(epilogue.accumulate ? converted<float>(to) + finished : finished);
+  __device__ void operator()(Index row) const {
+    float const* const from = u.data + row * u.stride;
+    Y* const to = y.data + row * y.stride;
+    for (Index i = threadIdx.x % warp_lanes; i < u.width; i += warp_lanes) {
+      float const finished = activated(epilogue.activation, from[i]);
+      to[i] = converted<Y>(epilogue.accumulate ? converted<float>(to[i]) + finished : finished);
+    }
   }
 };
 
@@ -68,22 +71,27 @@ inline void repack_on(DeviceExecutor<CudaSystem> const& exec, MatrixView<float c
   return packed;
 }
 
-/// float results are computed in place; bfloat16 ones pass through float memory of the stream, so that they are rounded once.
+/// float results are computed in place; bfloat16 ones pass through float memory of the stream, so that they are rounded once. They
+/// go so many rows at a time, so that what is written between two kernels is still in the cache when it is read.
 template <class X, class Y>
   requires ProductScalars<X, Y>
 void product_on(DeviceExecutor<CudaSystem> const& exec, RowsView<X const> x, CublasLtWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y) {
   expect_packed_for<X>(packed.precision());
   cudaStream_t const stream = exec.system.stream;
-  DeviceRows const from{const_cast<X*>(x.data), std::is_same_v<X, float> ? CUDA_R_32F : CUDA_R_16BF, x.rows, x.width, x.stride};
+  auto const rows_of = [&](Index first, Index rows) { return DeviceRows{const_cast<X*>(x.row(first)), std::is_same_v<X, float> ? CUDA_R_32F : CUDA_R_16BF, rows, x.width, x.stride}; };
   if constexpr (std::is_same_v<Y, float>) {
-    packed.multiply(from, DeviceRows{y.data, CUDA_R_32F, y.rows, y.width, y.stride}, epilogue.accumulate, stream);
-    if (epilogue.activation == kernels::Activation::none) { return; }
-    for_each_index(exec, "product", y.rows * y.width, FinishedElement<Y>{y, epilogue, y});
+    packed.multiply(rows_of(0, x.rows), DeviceRows{y.data, CUDA_R_32F, y.rows, y.width, y.stride}, epilogue.accumulate, stream);
+    if (epilogue.activation != kernels::Activation::none) { for_each_row(exec, "product", y.rows, FinishedRow<Y>{y, epilogue, y}); }
   } else {
-    StreamMemory const memory(static_cast<std::size_t>(y.rows * y.width) * sizeof(float), stream);
+    constexpr Index cached_floats = 6 * 1024 * 1024;  // half of an H100's second cache
+    Index const most = std::clamp<Index>(cached_floats / y.width, 1, y.rows);
+    auto const memory = exec.system.borrow(static_cast<std::size_t>(most * y.width) * sizeof(float));
     auto* const sums = static_cast<float*>(memory.data());
-    packed.multiply(from, DeviceRows{sums, CUDA_R_32F, y.rows, y.width, y.width}, false, stream);
-    for_each_index(exec, "product", y.rows * y.width, FinishedElement<Y>{RowsView<float const>(sums, y.rows, y.width, y.width), epilogue, y});
+    for (Index first = 0; first < y.rows; first += most) {
+      Index const rows = std::min(most, y.rows - first);
+      packed.multiply(rows_of(first, rows), DeviceRows{sums, CUDA_R_32F, rows, y.width, y.width}, false, stream);
+      for_each_row(exec, "product", rows, FinishedRow<Y>{RowsView<float const>(sums, rows, y.width, y.width), epilogue, RowsView<Y>(y.row(first), rows, y.width, y.stride)});
+    }
   }
 }
 
