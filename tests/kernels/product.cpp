@@ -1,6 +1,7 @@
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/golden.hpp"
+#include "support/matrices.hpp"
 #include "support/samples.hpp"
 #include "support/tolerances.hpp"
 
@@ -17,6 +18,7 @@ using namespace accrete;
 using namespace accrete::test;
 using kernels::Activation;
 using kernels::Epilogue;
+using kernels::WeightOrder;
 
 template <class X>
 constexpr Precision precision_of = std::is_same_v<X, float> ? Precision::float32 : Precision::bfloat16;
@@ -256,3 +258,99 @@ TEST_CASE_TEMPLATE("packed weights outlive their source and their copies share t
   kernels::product(exec, layer.x.view(), copy, {}, y.view());
   CHECK(relative_difference(y, layer.sums()) <= tolerance<float>(Kind::product));
 }
+
+TEST_CASE_TEMPLATE("a weight given by its inputs' rows makes the product of the transposed one", Exec, ACCRETE_HOST_EXECUTORS) {
+  for (Precision const precision : {Precision::float32, Precision::bfloat16}) {
+    CAPTURE(name_of(precision));
+    Exec const exec{.threads = 2, .precision = precision};
+    for (Size const size : sizes) {
+      auto const weight = normal<float>(2, Shape<2>{size.outputs, size.inputs});
+      auto const bias = normal<float>(3, Shape<1>{size.outputs});
+      auto const by_outputs = kernels::pack(exec, weight, bias);
+      auto const by_inputs = kernels::pack(exec, transposed(weight), bias, WeightOrder::input_rows);
+      CHECK(by_inputs.inputs() == size.inputs);
+      CHECK(by_inputs.outputs() == size.outputs);
+      CHECK(by_inputs.has_bias());
+      Matrix<float> want({size.rows, size.outputs});
+      Matrix<float> got(want.shape());
+      auto const multiply = [&](auto const& x) {
+        kernels::product(exec, x.view(), by_outputs, {}, want.view());
+        kernels::product(exec, x.view(), by_inputs, {}, got.view());
+      };
+      auto const x = normal<float>(1, Shape<2>{size.rows, size.inputs});
+      if (precision == Precision::float32) {
+        multiply(x);
+      } else {
+        multiply(in_scalar<bfloat16>(x));
+      }
+      CHECK(same_bits(got, want));
+    }
+  }
+  CHECK_THROWS_AS(static_cast<void>(kernels::pack(Exec{}, Matrix<float>::zeros({3, 4}), Vector<float>::zeros({3}), WeightOrder::input_rows)), ShapeError);
+}
+
+TEST_CASE_TEMPLATE("packing again gives the bits of a fresh weight, to copies too, from either order", Exec, ACCRETE_HOST_EXECUTORS) {
+  for (Precision const precision : {Precision::float32, Precision::bfloat16}) {
+    CAPTURE(name_of(precision));
+    Exec const exec{.threads = 2, .precision = precision};
+    auto const old_weight = normal<float>(2, Shape<2>{70, 33});
+    auto const weight = normal<float>(8, Shape<2>{70, 33});
+    auto const bias = normal<float>(9, Shape<1>{70});
+    auto const fresh = kernels::pack(exec, weight, bias);
+    for (WeightOrder const order : {WeightOrder::output_rows, WeightOrder::input_rows}) {
+      auto packed = kernels::pack(exec, old_weight, normal<float>(3, Shape<1>{70}));
+      auto const copy = packed;
+      kernels::repack(Exec{.threads = 1}, order == WeightOrder::output_rows ? weight : transposed(weight), bias, order, packed);
+      CHECK(packed.precision() == precision);
+      auto const x = normal<float>(1, Shape<2>{21, 33});
+      Matrix<float> want({21, 70});
+      Matrix<float> got(want.shape());
+      auto const multiply = [&](auto const& rows) {
+        kernels::product(exec, rows.view(), fresh, {}, want.view());
+        kernels::product(exec, rows.view(), copy, {}, got.view());
+      };
+      if (precision == Precision::float32) {
+        multiply(x);
+      } else {
+        multiply(in_scalar<bfloat16>(x));
+      }
+      CHECK(same_bits(got, want));
+    }
+    auto packed = kernels::pack(exec, weight, Vector<float>());
+    CHECK_FALSE(packed.has_bias());
+    CHECK_THROWS_WITH_AS(kernels::repack(exec, weight, bias, WeightOrder::output_rows, packed), doctest::Contains("bias"), ShapeError);
+    CHECK_THROWS_WITH_AS(kernels::repack(exec, weight, Vector<float>(), WeightOrder::input_rows, packed), doctest::Contains("70, 33"), ShapeError);
+  }
+}
+
+TEST_CASE("Eigen multiplies double in double, with every epilogue, from weights of either scalar") {
+  using Exec = HostExecutor<EigenProducts>;
+  for (Size const size : sizes) {
+    Layer<float, float> const layer(size, true);
+    auto const x = in_scalar<double>(layer.x);
+    auto const weight = in_scalar<double>(layer.weight);
+    for (int const threads : {1, 2}) {
+      auto const packed = kernels::pack(Exec{.threads = threads}, weight, in_scalar<double>(layer.bias));
+      CHECK(packed.precision() == Precision::float64);
+      auto from_float = kernels::pack(Exec{.threads = threads, .precision = Precision::float64}, layer.weight, Vector<float>::zeros({size.outputs}));
+      kernels::repack(Exec{}, transposed(weight), in_scalar<double>(layer.bias), WeightOrder::input_rows, from_float);
+      for (Epilogue const epilogue : epilogues) {
+        CAPTURE(static_cast<int>(epilogue.activation));
+        auto y = in_scalar<double>(layer.before);
+        auto same = y;
+        kernels::product(Exec{.threads = threads}, x.view(), packed, epilogue, y.view());
+        kernels::product(Exec{.threads = threads}, x.view(), from_float, epilogue, same.view());
+        CHECK(relative_difference(y, layer.finished(layer.sums(), epilogue)) <= tolerance<double>(Kind::product));
+        CHECK(same_bits(y, same));
+      }
+      CHECK_THROWS_WITH_AS(kernels::product(Exec{}, layer.x.view(), packed, {}, Matrix<float>(layer.before.shape()).view()), doctest::Contains("float64"), ValueError);
+    }
+  }
+}
+
+#if ACCRETE_WITH_ONEDNN
+TEST_CASE("oneDNN refuses to pack in float64") {
+  HostExecutor<OneDnn> const exec{.precision = Precision::float64};
+  CHECK_THROWS_WITH_AS(static_cast<void>(kernels::pack(exec, Matrix<float>::zeros({2, 2}), Vector<float>())), doctest::Contains("float64"), ValueError);
+}
+#endif

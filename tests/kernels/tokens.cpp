@@ -177,3 +177,58 @@ TEST_CASE_TEMPLATE("token kernels name extents that do not fit", Exec, ACCRETE_H
   CHECK_THROWS_AS(kernels::mean_tokens(exec, tokens, 5, mean.view()), ShapeError);
   CHECK_THROWS_AS(kernels::assemble_tokens(exec, mean, Matrix<float>(), mean, tokens.view()), ShapeError);
 }
+
+TEST_CASE_TEMPLATE("removed tokens undo inserted ones", Case, ACCRETE_EXECUTORS_AND_SCALARS) {
+  using T = typename Case::Scalar;
+  for (int const threads : {1, 2}) {
+    typename Case::Executor const exec{.threads = threads};
+    auto const tokens = normal<T>(20, Shape<3>{5, 6, 37});
+    auto const extra = normal<T>(21, Shape<3>{5, 4, 37});
+    for (Index const at : {0, 1, 6}) {
+      CAPTURE(at);
+      Tensor<T, 3> longer({5, 10, 37});
+      Tensor<T, 3> back(tokens.shape());
+      kernels::insert_tokens(exec, tokens, extra, at, longer.view());
+      kernels::remove_tokens(exec, longer, at, back.view());
+      CHECK(same_bits(back, tokens));
+    }
+    Tensor<T, 3> shorter({5, 6, 37});
+    CHECK_THROWS_AS(kernels::remove_tokens(exec, extra, 0, shorter.view()), ShapeError);
+    CHECK_THROWS_AS(kernels::remove_tokens(exec, tokens, 7, shorter.view()), ShapeError);
+  }
+}
+
+TEST_CASE_TEMPLATE("token sums run over the batch, and a mean's gradient reaches the rows it was taken of", Case, ACCRETE_EXECUTORS_AND_SCALARS) {
+  using T = typename Case::Scalar;
+  for (int const threads : {1, 2, 16}) {
+    typename Case::Executor const exec{.threads = threads};
+    auto const tokens = normal<T>(22, Shape<3>{9, 7, 21});
+    for (Index const first : {0, 2}) {
+      auto sums = normal<T>(23, Shape<2>{4, 21});
+      auto want = in_scalar<double>(sums);
+      for (Index b = 0; b < 9; ++b) {
+        for (Index r = 0; r < 4; ++r) {
+          for (Index c = 0; c < 21; ++c) { want(r, c) += static_cast<double>(tokens(b, first + r, c)); }
+        }
+      }
+      kernels::sum_tokens(exec, tokens, first, sums.view());
+      CHECK(relative_difference(sums, want) <= tolerance<T>(Kind::elementwise));
+
+      auto const d_mean = normal<T>(24, Shape<2>{9, 21});
+      auto d_tokens = tokens;
+      auto spread = in_scalar<double>(tokens);
+      for (Index b = 0; b < 9; ++b) {
+        for (Index r = first; r < 7; ++r) {
+          for (Index c = 0; c < 21; ++c) { spread(b, r, c) += static_cast<double>(d_mean(b, c)) / static_cast<double>(7 - first); }
+        }
+      }
+      kernels::spread_mean_tokens(exec, d_mean, first, d_tokens.view());
+      CHECK(relative_difference(d_tokens, spread) <= tolerance<T>(Kind::elementwise));
+    }
+    Matrix<T> sums({4, 21});
+    Tensor<T, 3> d_tokens(tokens.shape());
+    CHECK_THROWS_AS(kernels::sum_tokens(exec, tokens, 4, sums.view()), ShapeError);
+    CHECK_THROWS_AS(kernels::spread_mean_tokens(exec, sums, 0, d_tokens.view()), ShapeError);
+    CHECK_THROWS_AS(kernels::spread_mean_tokens(exec, Matrix<T>({9, 21}), 7, d_tokens.view()), ShapeError);
+  }
+}

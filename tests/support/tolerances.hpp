@@ -16,6 +16,8 @@ enum class Kind {
   chain,        ///< a whole network: a dozen blocks one after the other
   routes,       ///< one ridge quantity by two different factorisations
   forgetting,   ///< a ridge model that took a class back against one that never saw it
+  gradient,     ///< what comes back through an attention or a norm: two or three products and the differences between them
+  differences,  ///< a derivative against central differences of the function in double
   solve,        ///< a linear solve of a well-conditioned system (condition number up to 1e4)
 };
 
@@ -32,6 +34,8 @@ enum class Kind {
 /// product       1e-13    1e-5     1.2e-2     as a sum; both factors rounded in bfloat16: 2 u on each term, averaged out over the row
 /// softmax       1e-13    1e-5     1e-2       a sum, and exp(x) carries the error of x as a relative one: |x| u with |x| < 100
 /// attention     1e-12    3e-5     2e-2       the second product sees the errors of the first through exp
+/// gradient      1e-12    4e-5     2e-2       an attention, and dA - delta cancels some of it; in bfloat16 y, dy and the results are rounded besides
+/// differences   1e-9     -        -          a step h of 1e-3 with the h^2 term taken out leaves h^4 and u / h, 1e-12 each, times some hundred terms
 /// chain         1e-11    1e-4     2e-2       measured growth over 12 blocks is a factor 5 to 10 on float; issue 3 sets 1e-4 and 2e-2
 /// solve         1e-11    1e-2     -          condition number times u, times the growth of a sum
 /// routes        1e-10    1e-4     -          double: condition numbers up to 1e5 times u; float: a map rounded to float (1e-6), amplified by the solve behind it
@@ -48,6 +52,8 @@ template <class T>
     case Kind::product: return pick(1e-13, 1e-5, 1.2e-2);
     case Kind::softmax: return pick(1e-13, 1e-5, 1e-2);
     case Kind::attention: return pick(1e-12, 3e-5, 2e-2);
+    case Kind::gradient: return pick(1e-12, 4e-5, 2e-2);
+    case Kind::differences: return pick(1e-9, 0.0, 0.0);
     case Kind::chain: return pick(1e-11, 1e-4, 2e-2);
     case Kind::routes: return pick(1e-10, 1e-4, 0.0);
     case Kind::forgetting: return pick(1e-9, 0.0, 0.0);

@@ -2,6 +2,7 @@
 
 #include <accrete/config.hpp>
 #include <accrete/core/bfloat16.hpp>
+#include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/host/bfloat16_pair.hpp>
 #include <accrete/host/executor.hpp>
@@ -48,10 +49,7 @@ template <class Element, class T>
   if constexpr (in_pairs<Element>) {
     return simd::load_pairs(from, count);
   } else {
-    if (count >= simd::lanes<Element>) { return simd::load_wide(from); }
-    T part[simd::lanes<Element>] = {};
-    std::copy_n(from, count, part);
-    return simd::load_wide(part);
+    return count >= simd::lanes<Element> ? simd::load_wide(from) : simd::load_wide_part(from, count);
   }
 }
 
@@ -67,9 +65,7 @@ void store_elements(Element* to, Bits v) {
 template <class Sum, class Y>
 void store_some(Y* to, simd::Vec<Sum> value, Index count) {
   if (count >= simd::lanes<Sum>) { return simd::store_narrow(to, value); }
-  Y part[simd::lanes<Sum>];
-  simd::store_narrow(part, value);
-  std::copy_n(part, count, to);
+  simd::store_narrow_part(to, value, count);
 }
 
 /// How the arrays of one head are cut into vectors and elements.
@@ -140,10 +136,16 @@ void pack_queries(HeadRows<T> const& queries, Index first, Index rows, HeadLayou
   }
 }
 
-/// weights = exp(scale (score - maximum)) of one row; entries past `count` become zero.
-/// @returns 1 / sum of the row
+/// What the weights of a row were made with: exp(scale score) = weight exp(scale largest).
+template <class Sum>
+struct RowWeights {
+  Sum largest;
+  Sum sum;
+};
+
+/// weights = exp(scale (score - largest)) of one row; entries past `count` become zero.
 template <class Sum, class Weight>
-[[nodiscard]] Sum weights_of_row(Sum const* scores, Index count, Sum scale, Weight* weights) {
+[[nodiscard]] RowWeights<Sum> weights_of_row(Sum const* scores, Index count, Sum scale, Weight* weights) {
   constexpr Index step = simd::lanes<Sum>;
   constexpr Sum lowest = -std::numeric_limits<Sum>::infinity();
   Index const whole = count / step * step;
@@ -164,7 +166,7 @@ template <class Sum, class Weight>
     simd::store_narrow(weights + whole, masked);
     sum += masked;
   }
-  return Sum{1} / simd::sum_of_lanes<Sum>(sum);
+  return {largest, simd::sum_of_lanes<Sum>(sum)};
 }
 
 /// Queries that share one pass over the packed keys: their scores stay in the first two cache levels.
@@ -174,8 +176,9 @@ struct AttentionElements;
 struct AttentionSums;
 
 /// One head of one sequence: queries [first, first + count) against all keys.
+/// @param[out] log_sums  one per query, the `stride` apart; or without data
 template <class T, class Y>
-void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y) {
+void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y, RowsView<SumScalar<T>> log_sums) {
   using Element = AttentionElement<T>;
   using Layout = HeadLayout<Element>;
   using Sum = typename Layout::Sum;
@@ -205,7 +208,9 @@ void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> co
     Sum factor[static_cast<std::size_t>(attention_block)];
     for (Index i = 0; i < rows; ++i) {
       using Weight = std::conditional_t<in_pairs<Element>, bfloat16, Sum>;
-      factor[i] = weights_of_row(scores + i * layout.score_stride, layout.keys, scale, reinterpret_cast<Weight*>(weights + i * weight_stride));
+      auto const row = weights_of_row(scores + i * layout.score_stride, layout.keys, scale, reinterpret_cast<Weight*>(weights + i * weight_stride));
+      factor[i] = Sum{1} / row.sum;
+      if (log_sums.data != nullptr) { *log_sums.row(block + i) = row.largest * scale + std::log(row.sum); }
     }
     for (Index tile = 0; tile < layout.value_columns.tiles(); ++tile) {
       Index const column = layout.value_columns.first(tile) * Layout::step;
@@ -216,6 +221,51 @@ void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> co
     }
   }
 }
+/// Where the heads of a batch lie.
+template <class T>
+struct HeadsOf {
+  kernels::AttentionShape shape;
+  Index width;  ///< of a head
+
+  /// The rows of one head of one sequence, the prefix's first.
+  [[nodiscard]] HeadRows<T> rows(RowsView<T const> const& own, Index sequence, Index head, MatrixView<T const> const& before = {}, Index prefix = 0) const {
+    Index const count = own.rows / shape.batch;
+    Index const first = before.extent(0) == prefix ? 0 : sequence * prefix;
+    T const* const prefix_rows = prefix == 0 ? nullptr : before.data() + first * own.width + head * width;
+    return {prefix_rows, prefix, own.width, own.row(sequence * count) + head * width, count, own.stride};
+  }
+};
+
+/// The same columns of rows to be written.
+template <class Y>
+[[nodiscard]] RowsView<Y> head_of(RowsView<Y> rows, Index batch, Index sequence, Index head, Index width) {
+  Index const count = rows.rows / batch;
+  return {rows.row(sequence * count) + head * width, count, width, rows.stride};
+}
+
+/// Below this many multiplications one thread is done before a second one has woken.
+inline constexpr Index attention_worth_threads = Index{1} << 17;
+
+template <class Products, class T, class Y>
+void attend_all(HostExecutor<Products> const& exec, RowsView<T const> q, RowsView<T const> k, RowsView<T const> v, kernels::AttentionShape shape, kernels::KeyValuePrefix<T> const& prefix,
+                RowsView<Y> y, RowsView<SumScalar<T>> log_sums) {
+  Index const width = q.width / shape.heads;
+  Index const queries = q.rows / shape.batch;
+  Index const keys = k.rows / shape.batch + prefix.length;
+  Index const pairs = shape.batch * shape.heads;
+  int const threads = 2 * pairs * queries * keys * width < attention_worth_threads ? 1 : exec.thread_count();
+  Index const parts = pairs >= 4 * threads ? 1 : std::clamp<Index>(queries / attention_block, 1, threads);
+  HeadsOf<T> const heads{shape, width};
+  parallel_for(threads, pairs * parts, [&](Index item) {
+    Index const part = item % parts;
+    Index const sequence = item / parts / shape.heads;
+    Index const head = item / parts % shape.heads;
+    Index const first = queries * part / parts;
+    Index const last = queries * (part + 1) / parts;
+    attend(heads.rows(q, sequence, head), first, last - first, heads.rows(k, sequence, head, prefix.k, prefix.length), heads.rows(v, sequence, head, prefix.v, prefix.length), width,
+           head_of(y, shape.batch, sequence, head, width), log_sums.data == nullptr ? log_sums : head_of(log_sums, shape.batch, sequence, head, 1));
+  });
+}
 }  // namespace detail
 
 /// One head of one sequence at a time, keys and values copied to where vectors want them. bfloat16 is multiplied as such, weights
@@ -224,27 +274,13 @@ void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> co
 template <class Products, class T, class Y>
 void attention_on(HostExecutor<Products> const& exec, RowsView<T const> q, RowsView<T const> k, RowsView<T const> v, kernels::AttentionShape shape, kernels::KeyValuePrefix<T> const& prefix,
                   RowsView<Y> y) {
-  Index const width = q.width / shape.heads;
-  Index const queries = q.rows / shape.batch;
-  Index const keys = k.rows / shape.batch;
-  bool const shared = prefix.k.extent(0) == prefix.length;
-  Index const pairs = shape.batch * shape.heads;
-  int const threads = 2 * pairs * queries * (keys + prefix.length) * width < 131072 ? 1 : exec.thread_count();
-  Index const parts = pairs >= 4 * threads ? 1 : std::clamp<Index>(queries / detail::attention_block, 1, threads);
-  parallel_for(threads, pairs * parts, [&](Index item) {
-    Index const part = item % parts;
-    Index const sequence = item / parts / shape.heads;
-    Index const column = item / parts % shape.heads * width;
-    Index const prefix_row = shared ? 0 : sequence * prefix.length;
-    auto const rows_of = [&](RowsView<T const> const& own, MatrixView<T const> const& before) {
-      T const* const first = prefix.length == 0 ? nullptr : before.data() + prefix_row * own.width + column;
-      return detail::HeadRows<T>{first, prefix.length, own.width, own.row(sequence * keys) + column, keys, own.stride};
-    };
-    detail::HeadRows<T> const head_queries{nullptr, 0, 0, q.row(sequence * queries) + column, queries, q.stride};
-    Index const first = queries * part / parts;
-    Index const last = queries * (part + 1) / parts;
-    detail::attend(head_queries, first, last - first, rows_of(k, prefix.k), rows_of(v, prefix.v), width, RowsView<Y>(y.row(sequence * queries) + column, queries, width, y.stride));
-  });
+  detail::attend_all(exec, q, k, v, shape, prefix, y, RowsView<SumScalar<T>>());
+}
+
+template <class Products, class T>
+void attention_with_log_sums_on(HostExecutor<Products> const& exec, RowsView<T const> q, RowsView<T const> k, RowsView<T const> v, kernels::AttentionShape shape,
+                                kernels::KeyValuePrefix<T> const& prefix, RowsView<T> y, MatrixView<SumScalar<T>> log_sums) {
+  detail::attend_all(exec, q, k, v, shape, prefix, y, RowsView<SumScalar<T>>(log_sums));
 }
 
 }  // namespace accrete::host

@@ -3,10 +3,15 @@
 /// Everything the host executor runs.
 // IWYU pragma: begin_exports
 #include <accrete/config.hpp>
+#include <accrete/host/activation.hpp>
 #include <accrete/host/attention.hpp>
+#include <accrete/host/attention_backward.hpp>
+#include <accrete/host/column_sums.hpp>
 #include <accrete/host/dense.hpp>
+#include <accrete/host/dropout.hpp>
 #include <accrete/host/eigen.hpp>
 #include <accrete/host/eigen_products.hpp>
+#include <accrete/host/elementwise.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/gather.hpp>
 #include <accrete/host/layer_norm.hpp>
@@ -14,6 +19,7 @@
 #include <accrete/host/rows.hpp>
 #include <accrete/host/tokens.hpp>
 #include <accrete/host/transfer.hpp>
+#include <accrete/host/weight_gradient.hpp>
 #if ACCRETE_WITH_ONEDNN
 #include <accrete/host/onednn.hpp>
 #endif

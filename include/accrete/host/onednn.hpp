@@ -3,6 +3,7 @@
 #include <accrete/core/bfloat16.hpp>
 #include <accrete/core/error.hpp>
 #include <accrete/core/precision.hpp>
+#include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/host/epilogue.hpp>
 #include <accrete/host/executor.hpp>
@@ -32,12 +33,13 @@ struct OneDnn {
   class PackedWeights {
    public:
     PackedWeights() = default;
-    /// @param[in] weight [out, in];  @param[in] bias [out] or empty
-    /// @throws Error  when oneDNN refuses
-    PackedWeights(MatrixView<float const> weight, VectorView<float const> bias, Precision precision, int threads);
+    /// @param[in] weight [out, in], or [in, out] for `input_rows`;  @param[in] bias [out] or empty
+    /// @throws ValueError  for float64;  Error  when oneDNN refuses
+    PackedWeights(MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, Precision precision, int threads);
 
     [[nodiscard]] Index inputs() const { return shared_ ? shared_->form.inputs : 0; }
     [[nodiscard]] Index outputs() const { return shared_ ? shared_->form.outputs : 0; }
+    [[nodiscard]] bool has_bias() const { return shared_ && shared_->form.bias; }
     [[nodiscard]] Precision precision() const { return shared_ ? shared_->precision : Precision::float32; }
     /// Whether the engine multiplies in float32, whatever the precision says.
     [[nodiscard]] bool multiplies_float32() const { return shared_->form.type == detail::Dnn::data_type::f32; }
@@ -47,6 +49,10 @@ struct OneDnn {
     /// y = act(x W^T + b) for dense rows of the engine's scalars.
     /// @throws Error  when oneDNN refuses
     void multiply(void const* x, void* y, detail::MatmulForm const& form) const;
+
+    /// New values in the same memory.
+    /// @throws Error  when oneDNN refuses
+    void assign(MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, int threads);
 
    private:
     /// Every number of rows is compiled for itself. That many are kept: more than the batch sizes of a run, little memory.
@@ -58,6 +64,8 @@ struct OneDnn {
       bool fixed_order = true;
       detail::Dnn weight;
       detail::Dnn bias;
+      std::optional<detail::CompiledReorder> from_output_rows;
+      std::optional<detail::CompiledReorder> from_input_rows;
 
       std::mutex mutex;
       std::vector<std::pair<detail::MatmulForm, std::shared_ptr<detail::CompiledMatmul const>>> compiled;
@@ -74,6 +82,8 @@ namespace detail {
 /// The layout of a packed weight is asked for with this many rows and used with every other number.
 inline constexpr Index nominal_rows = 1024;
 
+struct RoundedWeight;
+
 /// Rows of one product where the bits would depend on their number.
 inline constexpr Index onednn_rows = 64;
 
@@ -89,31 +99,47 @@ inline constexpr Index onednn_rows = 64;
 }
 }  // namespace detail
 
-inline OneDnn::PackedWeights::PackedWeights(MatrixView<float const> weight, VectorView<float const> bias, Precision precision, int threads) {
+inline OneDnn::PackedWeights::PackedWeights(MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, Precision precision, int threads) {
   using detail::Dnn;
+  if (precision == Precision::float64) { fail<ValueError>("pack", "oneDNN has no products in ", name_of(precision), "; EigenProducts has"); }
   ThreadScope const scope(threads);
   auto shared = std::make_shared<Shared>();
   shared->precision = precision;
-  shared->form = {weight.extent(1), weight.extent(0), precision == Precision::bfloat16 ? Dnn::data_type::bf16 : Dnn::data_type::f32, !bias.empty()};
+  shared->form = {kernels::detail::inputs_of(weight.shape(), order), kernels::detail::outputs_of(weight.shape(), order), precision == Precision::bfloat16 ? Dnn::data_type::bf16 : Dnn::data_type::f32,
+                  !bias.empty()};
   auto description = detail::nominal_product(shared->form, threads);
-  Matrix<float> rounded;
   if (!description && precision == Precision::bfloat16) {
     shared->form.type = Dnn::data_type::f32;
     description = detail::nominal_product(shared->form, threads);
-    rounded = Matrix<float>(weight.shape());
-    std::transform(weight.begin(), weight.end(), rounded.begin(), [](float w) { return to_float(to_bfloat16(w)); });
-    weight = rounded;
   }
-  if (!description) { fail<Error>("pack", "oneDNN has no product for a weight [", weight.extent(0), ", ", weight.extent(1), "]"); }
+  if (!description) { fail<Error>("pack", "oneDNN has no product for a weight [", shared->form.outputs, ", ", shared->form.inputs, "]"); }
   try {
     shared->fixed_order = detail::has_fixed_order(*description);
-    shared->weight = detail::reorder_weight(weight, description->weights_desc());
-    if (!bias.empty()) {
-      shared->bias = Dnn({{1, bias.extent(0)}, Dnn::data_type::f32, Dnn::format_tag::ab}, detail::dnn_engine());
-      std::copy(bias.begin(), bias.end(), static_cast<float*>(shared->bias.get_data_handle()));
-    }
-  } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", weight.extent(0), ", ", weight.extent(1), "]: ", error.what()); }
+    shared->weight = Dnn(description->weights_desc(), detail::dnn_engine());
+    if (!bias.empty()) { shared->bias = Dnn({{1, bias.extent(0)}, Dnn::data_type::f32, Dnn::format_tag::ab}, detail::dnn_engine()); }
+  } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", shared->form.outputs, ", ", shared->form.inputs, "]: ", error.what()); }
   shared_ = std::move(shared);
+  assign(weight, bias, order, threads);
+}
+
+inline void OneDnn::PackedWeights::assign(MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, int threads) {
+  using detail::Dnn;
+  ThreadScope const scope(threads);
+  Shared& shared = *shared_;
+  float const* from = weight.data();
+  if (shared.precision == Precision::bfloat16 && multiplies_float32()) {
+    float* const rounded = ThreadScratch<detail::RoundedWeight>::get<float>(weight.size());
+    std::transform(weight.begin(), weight.end(), rounded, [](float w) { return to_float(to_bfloat16(w)); });
+    from = rounded;
+  }
+  bool const output_rows = order == kernels::WeightOrder::output_rows;
+  try {
+    std::lock_guard const lock(shared.mutex);
+    auto& reorder = output_rows ? shared.from_output_rows : shared.from_input_rows;
+    if (!reorder) { reorder.emplace(shared.form, output_rows ? Dnn::format_tag::ba : Dnn::format_tag::ab, shared.weight.get_desc()); }
+    detail::execute_reorder(*reorder, from, shared.weight);
+  } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", outputs(), ", ", inputs(), "]: ", error.what()); }
+  if (has_bias()) { std::copy(bias.begin(), bias.end(), static_cast<float*>(shared.bias.get_data_handle())); }
 }
 
 inline std::shared_ptr<detail::CompiledMatmul const> OneDnn::PackedWeights::compiled(Shared& shared, detail::MatmulForm const& form) {
@@ -136,7 +162,13 @@ inline void OneDnn::PackedWeights::multiply(void const* x, void* y, detail::Matm
   } catch (dnnl::error const& error) { fail<Error>("product", "oneDNN refused rows [", form.rows, ", ", inputs(), "] times a weight [", outputs(), ", ", inputs(), "]: ", error.what()); }
 }
 
-inline OneDnn::PackedWeights pack_on(HostExecutor<OneDnn> const& exec, MatrixView<float const> weight, VectorView<float const> bias) { return {weight, bias, exec.precision, exec.thread_count()}; }
+[[nodiscard]] inline OneDnn::PackedWeights pack_on(HostExecutor<OneDnn> const& exec, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order) {
+  return {weight, bias, order, exec.precision, exec.thread_count()};
+}
+
+inline void repack_on(HostExecutor<OneDnn> const& exec, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, OneDnn::PackedWeights& packed) {
+  packed.assign(weight, bias, order, exec.thread_count());
+}
 
 namespace detail {
 struct StagedInput;
@@ -212,13 +244,14 @@ void multiply_widened(int threads, RowsView<X const> x, OneDnn::PackedWeights co
   copy_rows(threads, x, source);
   multiply_dense<float, float>(threads, source, packed, {}, target);
   parallel_ranges(threads, y.rows, y.width, [&](Index first, Index last) {
-    for (Index i = first; i < last; ++i) { finish_row(target.row(i), nullptr, epilogue, y.width, y.row(i)); }
+    for (Index i = first; i < last; ++i) { finish_row<float>(target.row(i), nullptr, epilogue, y.width, y.row(i)); }
   });
 }
 }  // namespace detail
 
 /// @throws ValueError  when x's scalar is not the one the weight was packed for;  Error  when oneDNN refuses
 template <class X, class Y>
+  requires(std::is_same_v<SumScalar<X>, float>&& std::is_same_v<SumScalar<Y>, float>)
 void product_on(HostExecutor<OneDnn> const& exec, RowsView<X const> x, OneDnn::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y) {
   check_input_scalar<X>(packed.precision());
   constexpr bool same_scalars = std::is_same_v<X, float> && std::is_same_v<Y, float>;

@@ -111,14 +111,31 @@ inline void execute_matmul(CompiledMatmul const& compiled, Dnn const& weight, Dn
   dnn_stream().wait();
 }
 
-/// Copies a weight into the layout that a product asks for, rounding to its scalar.
-[[nodiscard]] inline Dnn reorder_weight(MatrixView<float const> weight, Dnn::desc const& layout) {
-  Dnn::desc const given({weight.extent(1), weight.extent(0)}, Dnn::data_type::f32, Dnn::format_tag::ba);
-  Dnn source(given, dnn_engine(), const_cast<float*>(weight.data()));
-  Dnn packed(layout, dnn_engine());
-  dnnl::reorder(source, packed).execute(dnn_stream(), source, packed);
+/// A compiled copy of a float weight into the layout that a product asks for, rounding to its scalar.
+struct CompiledReorder {
+  dnnl::reorder primitive;
+  Dnn source;
+  Dnn::desc scratch;
+
+  /// @param[in] given  which of the two axes, inputs or outputs, varies fastest in the weight to copy
+  CompiledReorder(MatmulWeight const& weight, Dnn::format_tag given, Dnn::desc const& layout) {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    Dnn::desc const from({weight.inputs, weight.outputs}, Dnn::data_type::f32, given);
+    dnnl::reorder::primitive_desc const description(dnn_engine(), from, dnn_engine(), layout, attributes);
+    primitive = dnnl::reorder(description);
+    source = Dnn(from, dnn_engine(), nullptr);
+    scratch = description.scratchpad_desc();
+  }
+};
+
+inline void execute_reorder(CompiledReorder& compiled, float const* from, Dnn const& to) {
+  auto const scratch_bytes = static_cast<Index>(compiled.scratch.get_size());
+  Dnn const scratch(compiled.scratch, dnn_engine(), scratch_bytes == 0 ? nullptr : ThreadScratch<MatmulScratch>::get<std::byte>(scratch_bytes));
+  compiled.source.set_data_handle(const_cast<float*>(from));  // oneDNN has one kind of pointer
+  std::array<dnnl_exec_arg_t, 3> const arguments{{{DNNL_ARG_FROM, compiled.source.get()}, {DNNL_ARG_TO, to.get()}, {DNNL_ARG_SCRATCHPAD, scratch.get()}}};
+  dnnl::error::wrap_c_api(dnnl_primitive_execute(compiled.primitive.get(), dnn_stream().get(), static_cast<int>(arguments.size()), arguments.data()), "could not execute a reorder");
   dnn_stream().wait();
-  return packed;
 }
 
 /// Blocked kernels of the batch-reduce family add each element in an order that neither the number of rows nor of threads changes.

@@ -5,6 +5,7 @@
 #include <accrete/core/tensor.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -148,6 +149,21 @@ inline void store_narrow(double* to, Vec<double> v) { store(to, v); }
 inline void store_narrow(bfloat16* to, Vec<float> v) {
   auto const words = __builtin_convertvector(round_to_bfloat16(v), detail::Words::type);
   std::memcpy(static_cast<void*>(to), &words, sizeof words);
+}
+
+/// The first `count` scalars, fewer than the lanes, in the arithmetic type; the other lanes are zero.
+template <class T>
+[[nodiscard]] inline auto load_wide_part(T const* from, Index count) {
+  T part[sizeof(decltype(load_wide(from))) / sizeof(load_wide(from)[0])] = {};
+  std::memcpy(static_cast<void*>(part), from, static_cast<std::size_t>(count) * sizeof(T));
+  return load_wide(static_cast<T const*>(part));
+}
+/// Stores the first `count` lanes, fewer than there are.
+template <class T, class V>
+inline void store_narrow_part(T* to, V v, Index count) {
+  T part[sizeof(V) / sizeof(v[0])];
+  store_narrow(static_cast<T*>(part), v);
+  std::memcpy(static_cast<void*>(to), part, static_cast<std::size_t>(count) * sizeof(T));
 }
 
 namespace detail {

@@ -45,12 +45,17 @@ struct TileArithmetic<bfloat16_pair> {
 };
 #endif
 
+/// How the left operand lies in memory: row after row of the result, or one column of it (all rows at one depth) after the other.
+enum class TileLeft { rows, columns };
+/// Whether a product replaces what stands in its place.
+enum class TileResult { replace, add };
+
 /// Operands of one tile: y = a b. All distances are in elements.
 template <class Element>
 struct TileOperands {
   using Sum = typename TileArithmetic<Element>::Sum;
 
-  Element const* a;  // [rows, depth]
+  Element const* a;  // [rows, depth], or [depth, rows] for TileLeft::columns
   Index a_stride;
   Element const* b;  // [depth, columns], columns a multiple of the lanes
   Index b_stride;
@@ -61,7 +66,7 @@ struct TileOperands {
 
 namespace detail {
 /// Every element is one chain of multiply-adds over the depth, in order: its bits depend neither on the tile's size nor on its neighbours.
-template <int Rows, int Vectors, class Element>
+template <TileLeft Left, TileResult Result, int Rows, int Vectors, class Element>
 void multiply_tile(TileOperands<Element> const& o) {
   using Arithmetic = TileArithmetic<Element>;
   using Sum = typename Arithmetic::Sum;
@@ -74,7 +79,7 @@ void multiply_tile(TileOperands<Element> const& o) {
     for (int j = 0; j < Vectors; ++j) { right[j] = Arithmetic::right(b + j * step); }
     ACCRETE_UNROLL
     for (int i = 0; i < Rows; ++i) {
-      auto const left = Arithmetic::left(o.a[i * o.a_stride + k]);
+      auto const left = Arithmetic::left(Left == TileLeft::rows ? o.a[i * o.a_stride + k] : o.a[k * o.a_stride + i]);
       ACCRETE_UNROLL
       for (int j = 0; j < Vectors; ++j) { sum[i][j] = Arithmetic::add(left, right[j], sum[i][j]); }
     }
@@ -82,35 +87,39 @@ void multiply_tile(TileOperands<Element> const& o) {
   ACCRETE_UNROLL
   for (int i = 0; i < Rows; ++i) {
     ACCRETE_UNROLL
-    for (int j = 0; j < Vectors; ++j) { simd::store(o.y + i * o.y_stride + j * step, sum[i][j]); }
+    for (int j = 0; j < Vectors; ++j) {
+      Sum* const place = o.y + i * o.y_stride + j * step;
+      simd::store(place, Result == TileResult::add ? simd::load(place) + sum[i][j] : sum[i][j]);
+    }
   }
 }
 
-template <int Vectors, class Element>
+template <TileLeft Left, TileResult Result, int Vectors, class Element>
 void multiply_all_rows(Index rows, TileOperands<Element> o) {
-  for (; rows >= tile_rows; rows -= tile_rows, o.a += tile_rows * o.a_stride, o.y += tile_rows * o.y_stride) { multiply_tile<tile_rows, Vectors>(o); }
+  Index const next = tile_rows * (Left == TileLeft::rows ? o.a_stride : 1);
+  for (; rows >= tile_rows; rows -= tile_rows, o.a += next, o.y += tile_rows * o.y_stride) { multiply_tile<Left, Result, tile_rows, Vectors>(o); }
   switch (rows) {
-    case 5: return multiply_tile<5, Vectors>(o);
-    case 4: return multiply_tile<4, Vectors>(o);
-    case 3: return multiply_tile<3, Vectors>(o);
-    case 2: return multiply_tile<2, Vectors>(o);
-    case 1: return multiply_tile<1, Vectors>(o);
+    case 5: return multiply_tile<Left, Result, 5, Vectors>(o);
+    case 4: return multiply_tile<Left, Result, 4, Vectors>(o);
+    case 3: return multiply_tile<Left, Result, 3, Vectors>(o);
+    case 2: return multiply_tile<Left, Result, 2, Vectors>(o);
+    case 1: return multiply_tile<Left, Result, 1, Vectors>(o);
     default: return;
   }
 }
 }  // namespace detail
 
-/// y = a b for any number of rows and `vectors` <= tile_vectors vectors of columns, by register tiles.
-template <class Element>
+/// y = a b, or y += a b, for any number of rows and `vectors` <= tile_vectors vectors of columns, by register tiles.
+template <class Element, TileLeft Left = TileLeft::rows, TileResult Result = TileResult::replace>
 void multiply_panel(Index rows, Index vectors, TileOperands<Element> const& operands) {
   switch (vectors) {
-    case 1: return detail::multiply_all_rows<1>(rows, operands);
-    case 2: return detail::multiply_all_rows<2>(rows, operands);
+    case 1: return detail::multiply_all_rows<Left, Result, 1>(rows, operands);
+    case 2: return detail::multiply_all_rows<Left, Result, 2>(rows, operands);
     default: break;
   }
   if constexpr (tile_vectors == 4) {
-    if (vectors == 3) { return detail::multiply_all_rows<3>(rows, operands); }
-    detail::multiply_all_rows<4>(rows, operands);
+    if (vectors == 3) { return detail::multiply_all_rows<Left, Result, 3>(rows, operands); }
+    detail::multiply_all_rows<Left, Result, 4>(rows, operands);
   }
 }
 

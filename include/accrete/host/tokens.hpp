@@ -108,6 +108,46 @@ void mean_tokens_on(HostExecutor<Products> const& exec, TensorView<T const, 3> t
   });
 }
 
+template <class Products, class T>
+void remove_tokens_on(HostExecutor<Products> const& exec, TensorView<T const, 3> longer, Index at, TensorView<T, 3> shorter) {
+  Index const width = longer.extent(2);
+  Index const removed = longer.extent(1) - shorter.extent(1);
+  parallel_ranges(exec.thread_count(), shorter.extent(0), shorter.extent(1) * width, [&](Index first, Index last) {
+    for (Index b = first; b < last; ++b) {
+      T const* const from = longer.data() + b * longer.extent(1) * width;
+      T* const to = std::copy_n(from, at * width, shorter.data() + b * shorter.extent(1) * width);
+      std::copy_n(from + (at + removed) * width, (shorter.extent(1) - at) * width, to);
+    }
+  });
+}
+
+template <class Products, class T>
+void sum_tokens_on(HostExecutor<Products> const& exec, TensorView<T const, 3> tokens, Index first_row, MatrixView<T> sums) {
+  Index const width = tokens.extent(2);
+  parallel_ranges(exec.thread_count(), sums.extent(0), tokens.extent(0) * width, [&](Index first, Index last) {
+    for (Index b = 0; b < tokens.extent(0); ++b) {
+      T const* const from = tokens.data() + (b * tokens.extent(1) + first_row) * width;
+      detail::add_rows(sums.data() + first * width, from + first * width, sums.data() + first * width, (last - first) * width);
+    }
+  });
+}
+
+template <class Products, class T>
+void spread_mean_tokens_on(HostExecutor<Products> const& exec, MatrixView<T const> d_mean, Index first_row, TensorView<T, 3> d_tokens) {
+  Index const width = d_tokens.extent(2);
+  Index const rows = d_tokens.extent(1) - first_row;
+  T const share = T{1} / static_cast<T>(rows);
+  parallel_ranges(exec.thread_count(), d_tokens.extent(0), rows * width, [&](Index first, Index last) {
+    for (Index b = first; b < last; ++b) {
+      T const* const from = d_mean.data() + b * width;
+      for (Index r = 0; r < rows; ++r) {
+        T* const to = d_tokens.data() + (b * d_tokens.extent(1) + first_row + r) * width;
+        for (Index c = 0; c < width; ++c) { to[c] += from[c] * share; }
+      }
+    }
+  });
+}
+
 template <class Products, class From, class To>
 void convert_on(HostExecutor<Products> const& exec, VectorView<From const> from, VectorView<To> to) {
   parallel_ranges(exec.thread_count(), from.extent(0), 1, [&](Index first, Index last) { detail::convert_row(from.data() + first, to.data() + first, last - first); });

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <accrete/core/bfloat16.hpp>
+#include <accrete/core/sum_scalar.hpp>
+#include <accrete/core/tensor.hpp>
+#include <accrete/host/executor.hpp>
+#include <accrete/host/micro_kernel.hpp>
+#include <accrete/host/scratch.hpp>
+#include <accrete/host/share_out.hpp>
+#include <accrete/kernels/weight_gradient.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+namespace accrete::host {
+namespace detail {
+/// Rows of dy and x that are summed in registers before the gradient is visited.
+/// One panel of x over that many rows and one of dy fill the first-level cache.
+inline constexpr Index gradient_depth = 256;
+
+struct GradientPanels;
+
+/// Columns [first, first + Width) of the rows, row after row, filled up with zeros.
+template <Index Width, class T, class S>
+void pack_columns(RowsView<T const> from, Index first, S* to) {
+  Index const real = std::min(Width, from.width - first);
+  for (Index k = 0; k < from.rows; ++k, to += Width) {
+    T const* const row = from.row(k) + first;
+    auto const widened = [row](Index i) {
+      if constexpr (std::is_same_v<T, bfloat16>) {
+        return to_float(row[i]);
+      } else {
+        return row[i];
+      }
+    };
+    if (real == Width) {
+      ACCRETE_UNROLL
+      for (Index i = 0; i < Width; ++i) { to[i] = widened(i); }
+    } else {
+      for (Index i = 0; i < Width; ++i) { to[i] = i < real ? widened(i) : S{}; }
+    }
+  }
+}
+
+/// The panels of dy and x over one chunk of rows, and the blocks of the gradient they make.
+template <class S>
+class GradientChunk {
+ public:
+  static constexpr Index down = micro::block_rows;
+  static constexpr Index across = micro::block_vectors * simd::lanes<S>;
+  /// Panels of one item of work: those of dy stay in the second-level cache while the ones of x pass by.
+  static constexpr Index item_down = 96 / down;
+  static constexpr Index item_across = 8;
+
+  GradientChunk(Index outputs, Index inputs, Index rows)
+      : outputs_(outputs),
+        inputs_(inputs),
+        rows_(rows),
+        panels_down_((outputs + down - 1) / down),
+        panels_across_((inputs + across - 1) / across),
+        dy_(ThreadScratch<GradientPanels>::get<S>(rows * (panels_down_ * down + panels_across_ * across))),
+        x_(dy_ + rows * panels_down_ * down) {}
+
+  template <class T>
+  void pack(int threads, RowsView<T const> dy, RowsView<T const> x) {
+    Index const groups = (panels_down_ + item_down - 1) / item_down;
+    share_out(threads, groups + panels_across_, [&](Index item) {
+      if (item >= groups) { return pack_columns<across>(x, (item - groups) * across, x_ + (item - groups) * rows_ * across); }
+      for (Index p = item * item_down; p < std::min(panels_down_, (item + 1) * item_down); ++p) { pack_columns<down>(dy, p * down, dy_ + p * rows_ * down); }
+    });
+  }
+
+  void add_to(int threads, MatrixView<S> dw) const {
+    Index const items_down = (panels_down_ + item_down - 1) / item_down;
+    Index const items_across = (panels_across_ + item_across - 1) / item_across;
+    share_out(threads, items_down * items_across, [&](Index item) {
+      Index const first = item / items_across * item_down;
+      Index const last = std::min(panels_down_, first + item_down);
+      for (Index q = item % items_across * item_across; q < std::min(panels_across_, (item % items_across + 1) * item_across); ++q) {
+        for (Index p = first; p < last; ++p) { add_block(p, q, dw); }
+      }
+    });
+  }
+
+ private:
+  void add_block(Index p, Index q, MatrixView<S> dw) const {
+    micro::Scalars<S, 1> const left{dy_ + p * rows_ * down, down};
+    micro::Vectors<S> const right{x_ + q * rows_ * across, across};
+    S* const place = dw.data() + p * down * inputs_ + q * across;
+    Index const real_down = std::min(down, outputs_ - p * down);
+    Index const real_across = std::min(across, inputs_ - q * across);
+    if (real_down == down && real_across == across) { return micro::multiply_block<micro::block_vectors>(rows_, S{1}, left, right, place, inputs_); }
+    S block[static_cast<std::size_t>(down * across)] = {};
+    micro::multiply_block<micro::block_vectors>(rows_, S{1}, left, right, block, across);
+    for (Index i = 0; i < real_down; ++i) {
+      for (Index j = 0; j < real_across; ++j) { place[i * inputs_ + j] += block[i * across + j]; }
+    }
+  }
+
+  Index outputs_;
+  Index inputs_;
+  Index rows_;
+  Index panels_down_;
+  Index panels_across_;
+  S* dy_;
+  S* x_;
+};
+}  // namespace detail
+
+/// Chunks of 256 rows one after the other: their columns are copied to where the block kernel wants them, bfloat16 widened to float,
+/// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw.
+template <class Products, class T>
+void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw) {
+  constexpr Index worth_threads = Index{1} << 17;
+  for (Index first = 0; first < dy.rows; first += detail::gradient_depth) {
+    Index const rows = std::min(detail::gradient_depth, dy.rows - first);
+    int const threads = rows * dw.size() < worth_threads ? 1 : exec.thread_count();
+    detail::GradientChunk<SumScalar<T>> chunk(dy.width, x.width, rows);
+    chunk.pack(threads, RowsView<T const>(dy.row(first), rows, dy.width, dy.stride), RowsView<T const>(x.row(first), rows, x.width, x.stride));
+    chunk.add_to(threads, dw);
+  }
+}
+
+}  // namespace accrete::host
