@@ -21,25 +21,26 @@ struct AttentionInputs {
   Index prefix_step;  ///< prefix rows from one sequence to the next: 0 when all share them
   Index batch;
   Index heads;
+  // Divided once, since a division costs a GPU as much as a row of sums.
+  Index queries;   ///< of a sequence
+  Index own_keys;  ///< of a sequence, without the prefix
+  Index head_width;
 
-  [[nodiscard]] ACCRETE_HD Index queries() const { return q.rows / batch; }
-  [[nodiscard]] ACCRETE_HD Index own_keys() const { return k.rows / batch; }
-  [[nodiscard]] ACCRETE_HD Index keys() const { return prefix_length + own_keys(); }
-  [[nodiscard]] ACCRETE_HD Index head_width() const { return q.width / heads; }
+  [[nodiscard]] ACCRETE_HD Index keys() const { return prefix_length + own_keys; }
   [[nodiscard]] ACCRETE_HD T const* key(Index sequence, Index number) const { return row_of(k, prefix_k, sequence, number); }
   [[nodiscard]] ACCRETE_HD T const* value(Index sequence, Index number) const { return row_of(v, prefix_v, sequence, number); }
 
  private:
   [[nodiscard]] ACCRETE_HD T const* row_of(RowsView<T const> const& own, T const* prefix, Index sequence, Index number) const {
     if (number < prefix_length) { return prefix + (sequence * prefix_step + number) * own.width; }
-    return own.data + (sequence * own_keys() + number - prefix_length) * own.stride;
+    return own.data + (sequence * own_keys + number - prefix_length) * own.stride;
   }
 };
 
 template <class T>
 [[nodiscard]] AttentionInputs<T> attention_inputs(RowsView<T const> q, RowsView<T const> k, RowsView<T const> v, kernels::AttentionShape shape, kernels::KeyValuePrefix<T> const& prefix) {
   bool const shared = prefix.k.extent(0) == prefix.length;
-  return {q, k, v, prefix.k.data(), prefix.v.data(), prefix.length, shared ? 0 : prefix.length, shape.batch, shape.heads};
+  return {q, k, v, prefix.k.data(), prefix.v.data(), prefix.length, shared ? 0 : prefix.length, shape.batch, shape.heads, q.rows / shape.batch, k.rows / shape.batch, q.width / shape.heads};
 }
 
 /// Softmax attention of one query and one head, a few keys at a time: the sums so far are rescaled whenever a larger score
@@ -59,7 +60,7 @@ struct AttentionQuery {
   /// @param item  query row * heads + head
   ACCRETE_HD void operator()(Index item) const {
     Index const row = item / in.heads;
-    Index const head_width = in.head_width();
+    Index const head_width = in.head_width;
     Index const first = item % in.heads * head_width;
     for (Index column = 0; column < head_width; column += columns_at_once) {
       Index const left = head_width - column;
@@ -77,8 +78,8 @@ struct AttentionQuery {
 
   /// Columns [column, column + count) of the result; scores come from the head that begins at column `first`.
   ACCRETE_HD State attend(Index row, Index first, Index column, Index count) const {
-    Index const sequence = row / in.queries();
-    Index const head_width = in.head_width();
+    Index const sequence = row / in.queries;
+    Index const head_width = in.head_width;
     Index const keys = in.keys();
     Sum const scale = Sum{1} / std::sqrt(static_cast<Sum>(head_width));
     T const* const query = in.q.data + row * in.q.stride + first;

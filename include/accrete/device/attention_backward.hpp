@@ -26,7 +26,7 @@ struct AttentionGradientInputs {
   };
 
   [[nodiscard]] ACCRETE_HD Pair pair(Index row, Index head, T const* key, T const* value) const {
-    Index const head_width = in.head_width();
+    Index const head_width = in.head_width;
     Index const first = head * head_width;
     Sum const scale = Sum{1} / std::sqrt(static_cast<Sum>(head_width));
     Index const item = row * in.heads + head;
@@ -64,7 +64,7 @@ struct QueryGradient {
   /// @param item  query row * heads + head
   ACCRETE_HD void operator()(Index item) const {
     Index const head = item % from.in.heads;
-    Index const head_width = from.in.head_width();
+    Index const head_width = from.in.head_width;
     for (Index column = 0; column < head_width; column += columns_at_once) {
       Index const left = head_width - column;
       add(item / from.in.heads, head, head * head_width + column, left < columns_at_once ? left : columns_at_once);
@@ -73,7 +73,7 @@ struct QueryGradient {
 
  private:
   ACCRETE_HD void add(Index row, Index head, Index column, Index count) const {
-    Index const sequence = row / from.in.queries();
+    Index const sequence = row / from.in.queries;
     Sum sum[columns_at_once] = {};
     for (Index key = 0; key < from.in.keys(); ++key) {
       T const* const k = from.in.key(sequence, key);
@@ -101,7 +101,7 @@ struct KeyGradient {
   /// @param item  row of dk * heads + head
   ACCRETE_HD void operator()(Index item) const {
     Index const head = item % from.in.heads;
-    Index const head_width = from.in.head_width();
+    Index const head_width = from.in.head_width;
     for (Index column = 0; column < head_width; column += columns_at_once) {
       Index const left = head_width - column;
       add(item / from.in.heads, head, head * head_width + column, left < columns_at_once ? left : columns_at_once);
@@ -113,7 +113,7 @@ struct KeyGradient {
     Index const sequence = row / keys;
     T const* const k = from.in.key(sequence, first_key + row % keys);
     T const* const v = from.in.value(sequence, first_key + row % keys);
-    Index const queries = from.in.queries();
+    Index const queries = from.in.queries;
     Sum key_sum[columns_at_once] = {};
     Sum value_sum[columns_at_once] = {};
     for (Index query = sequence * queries; query < (sequence + 1) * queries; ++query) {
@@ -160,7 +160,7 @@ void attention_backward_on(DeviceExecutor<System> const& exec, RowsView<T const>
     AttentionGradientInputs<T> const from{attention_inputs(q, k, v, shape, prefix), y, dy, log_sums.data(), delta};
     if (dk.rows > 0) {
       query_gradients(exec, from, dq);
-      key_gradients(exec, from, prefix.length, from.in.own_keys(), dk, dv, false);
+      key_gradients(exec, from, prefix.length, from.in.own_keys, dk, dv, false);
     }
     Index const rows = shape.batch * d_prefix.length;
     if (rows == 0) { return; }

@@ -44,7 +44,7 @@ struct FloatTiles {
     float* const weights = key_tile + key_floats;              // [key][row]
     int const column_of_thread = static_cast<int>(threadIdx.x) % across;
     int const row_of_thread = static_cast<int>(threadIdx.x) / across * RowsEach;
-    auto const head_width = static_cast<int>(in.head_width());
+    auto const head_width = static_cast<int>(in.head_width);
     Index const first_column = tile.head * head_width;
     float const scale = 1.0F / sqrtf(static_cast<float>(head_width));
     Index const key_count = in.keys();
@@ -53,8 +53,8 @@ struct FloatTiles {
       int const row = e / Columns;
       int const column = e % Columns;
       Index const query = tile.first_row + row;
-      bool const there = query < in.queries() && column < head_width;
-      queries[column * query_stride + row] = there ? converted<float>(in.q.data[(tile.sequence * in.queries() + query) * in.q.stride + first_column + column]) : 0.0F;
+      bool const there = query < in.queries && column < head_width;
+      queries[column * query_stride + row] = there ? converted<float>(in.q.data[(tile.sequence * in.queries + query) * in.q.stride + first_column + column]) : 0.0F;
     }
 
     float largest[RowsEach];
@@ -125,8 +125,8 @@ struct FloatTiles {
 
     for (int i = 0; i < RowsEach; ++i) {
       Index const query = tile.first_row + row_of_thread + i;
-      if (query >= in.queries()) { continue; }
-      Index const row = tile.sequence * in.queries() + query;
+      if (query >= in.queries) { continue; }
+      Index const row = tile.sequence * in.queries + query;
       for (int c = 0; c < groups * four; ++c) {
         int const column = (c / four * across + column_of_thread) * four + c % four;
         if (column < head_width) { y.data[row * y.stride + first_column + column] = converted<T>(sum[i][c] / total[i]); }
@@ -141,14 +141,14 @@ struct FloatTiles {
 template <AttentionScalar T>
 void attend_queries(DeviceExecutor<CudaSystem> const& exec, AttentionInputs<T> const& in, RowsView<T> y, SumScalar<T>* log_sums) {
   kernels::AttentionShape const shape{in.batch, in.heads};
-  auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention", shape, in.queries(), tiles); };
+  auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention", shape, in.queries, tiles); };
   if constexpr (std::is_same_v<T, bfloat16>) {
-    if (in.head_width() <= 64 && runs(MatrixUnitTiles<64>(in, y, log_sums))) { return; }
-    if (in.head_width() <= 128 && runs(MatrixUnitTiles<128>(in, y, log_sums))) { return; }
+    if (in.head_width <= 64 && runs(MatrixUnitTiles<64>(in, y, log_sums))) { return; }
+    if (in.head_width <= 128 && runs(MatrixUnitTiles<128>(in, y, log_sums))) { return; }
   }
   if constexpr (!std::is_same_v<T, double>) {
-    if (in.head_width() <= 64 && runs(FloatTiles<T, 64, 4>{in, y, log_sums})) { return; }
-    if (in.head_width() <= 128 && runs(FloatTiles<T, 128, 2>{in, y, log_sums})) { return; }
+    if (in.head_width <= 64 && runs(FloatTiles<T, 64, 4>{in, y, log_sums})) { return; }
+    if (in.head_width <= 128 && runs(FloatTiles<T, 128, 2>{in, y, log_sums})) { return; }
   }
   for_each_index(exec, "attention", in.q.rows * in.heads, AttentionQuery<T>{in, y, log_sums});
 }

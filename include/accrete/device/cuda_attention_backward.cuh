@@ -46,9 +46,9 @@ struct GradientTiles {
     float* const weights = d_scores + others * row_stride;             // [other][row], where rows are keys
     int const column_of_thread = static_cast<int>(threadIdx.x) % across;
     int const row_of_thread = static_cast<int>(threadIdx.x) / across * RowsEach;
-    auto const head_width = static_cast<int>(from.in.head_width());
+    auto const head_width = static_cast<int>(from.in.head_width);
     float const scale = 1.0F / sqrtf(static_cast<float>(head_width));
-    Index const other_count = OfKeys ? from.in.queries() : from.in.keys();
+    Index const other_count = OfKeys ? from.in.queries : from.in.keys();
     int const present_rows = count - tile.first_row < rows ? static_cast<int>(count - tile.first_row) : rows;
     load<OfKeys, rows, row_stride>(tile, first + tile.first_row, present_rows, row_first, row_second);
 
@@ -83,7 +83,7 @@ struct GradientTiles {
           float d_score = 0.0F;
           if (row < present_rows && other < present) {
             Index const query = OfKeys ? first_other + other : tile.first_row + row;
-            Index const item = (tile.sequence * from.in.queries() + query) * from.in.heads + tile.head;
+            Index const item = (tile.sequence * from.in.queries + query) * from.in.heads + tile.head;
             weight = expf(scale * score[i][j] - from.log_sums[item]);
             d_score = scale * weight * (d_weight[i][j] - from.delta[item]);
           }
@@ -105,15 +105,15 @@ struct GradientTiles {
   /// Keys and values, or queries and dy, as columns; zeros for what is not there.
   template <bool Keys, int Count, int Stride>
   __device__ void load(AttentionTile const& tile, Index first_number, int present, float* to_first, float* to_second) const {
-    Index const first_column = tile.head * from.in.head_width();
+    Index const first_column = tile.head * from.in.head_width;
     for (int e = static_cast<int>(threadIdx.x); e < Count * Columns; e += threads) {
       int const row = e / Columns;
       int const column = e % Columns;
       float one = 0.0F;
       float two = 0.0F;
-      if (row < present && column < from.in.head_width()) {
+      if (row < present && column < from.in.head_width) {
         Index const number = first_number + row;
-        Index const place = tile.sequence * from.in.queries() + number;
+        Index const place = tile.sequence * from.in.queries + number;
         one = converted<float>((Keys ? from.in.key(tile.sequence, number) : from.in.q.data + place * from.in.q.stride)[first_column + column]);
         two = converted<float>((Keys ? from.in.value(tile.sequence, number) : from.dy.data + place * from.dy.stride)[first_column + column]);
       }
@@ -138,8 +138,8 @@ struct GradientTiles {
       if (row >= count) { continue; }
       for (int c = 0; c < columns_each; ++c) {
         int const column = c * across + column_of_thread;
-        if (column >= from.in.head_width()) { continue; }
-        Y& to = d.data[(tile.sequence * count + row) * d.stride + tile.head * from.in.head_width() + column];
+        if (column >= from.in.head_width) { continue; }
+        Y& to = d.data[(tile.sequence * count + row) * d.stride + tile.head * from.in.head_width + column];
         to = converted<Y>(accumulate ? converted<float>(to) + sum[i][c] : sum[i][c]);
       }
     }
@@ -150,9 +150,9 @@ struct GradientTiles {
 template <AttentionScalar T>
 void query_gradients(DeviceExecutor<CudaSystem> const& exec, AttentionGradientInputs<T> const& from, RowsView<T> dq) {
   if constexpr (!std::is_same_v<T, double>) {
-    auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention_backward", {from.in.batch, from.in.heads}, from.in.queries(), tiles); };
-    if (from.in.head_width() <= 64 && runs(GradientTiles<T, T, 64, 4, false>{from, 0, from.in.queries(), dq, dq, false})) { return; }
-    if (from.in.head_width() <= 128 && runs(GradientTiles<T, T, 128, 2, false>{from, 0, from.in.queries(), dq, dq, false})) { return; }
+    auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention_backward", {from.in.batch, from.in.heads}, from.in.queries, tiles); };
+    if (from.in.head_width <= 64 && runs(GradientTiles<T, T, 64, 4, false>{from, 0, from.in.queries, dq, dq, false})) { return; }
+    if (from.in.head_width <= 128 && runs(GradientTiles<T, T, 128, 2, false>{from, 0, from.in.queries, dq, dq, false})) { return; }
   }
   for_each_index(exec, "attention_backward", dq.rows * from.in.heads, QueryGradient<T>{from, dq});
 }
@@ -162,8 +162,8 @@ template <AttentionScalar T, class Y>
 void key_gradients(DeviceExecutor<CudaSystem> const& exec, AttentionGradientInputs<T> const& from, Index first_key, Index keys, RowsView<Y> dk, RowsView<Y> dv, bool accumulate) {
   if constexpr (!std::is_same_v<T, double>) {
     auto const runs = [&](auto const& tiles) { return run_attention_tiles(exec, "attention_backward", {from.in.batch, from.in.heads}, keys, tiles); };
-    if (from.in.head_width() <= 64 && runs(GradientTiles<T, Y, 64, 4, true>{from, first_key, keys, dk, dv, accumulate})) { return; }
-    if (from.in.head_width() <= 128 && runs(GradientTiles<T, Y, 128, 2, true>{from, first_key, keys, dk, dv, accumulate})) { return; }
+    if (from.in.head_width <= 64 && runs(GradientTiles<T, Y, 64, 4, true>{from, first_key, keys, dk, dv, accumulate})) { return; }
+    if (from.in.head_width <= 128 && runs(GradientTiles<T, Y, 128, 2, true>{from, first_key, keys, dk, dv, accumulate})) { return; }
   }
   for_each_index(exec, "attention_backward", dk.rows * from.in.heads, KeyGradient<T, Y>{from, first_key, keys, dk, dv, accumulate});
 }

@@ -89,7 +89,7 @@ struct MatrixUnitTiles {
 
   MatrixUnitTiles(AttentionInputs<bfloat16> const& inputs, RowsView<bfloat16> to, float* sums) : in(inputs), y(to), log_sums(sums) {
     auto const aligned = [](bfloat16 const* data, Index row_stride) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && row_stride % at_once == 0; };
-    wide_reads = in.head_width() % at_once == 0 && aligned(in.k.data, in.k.stride) && aligned(in.v.data, in.v.stride) &&
+    wide_reads = in.head_width % at_once == 0 && aligned(in.k.data, in.k.stride) && aligned(in.v.data, in.v.stride) &&
                  (in.prefix_length == 0 || (aligned(in.prefix_k, in.k.width) && aligned(in.prefix_v, in.v.width)));
   }
 
@@ -99,7 +99,7 @@ struct MatrixUnitTiles {
     int const lane = static_cast<int>(threadIdx.x) % warp_lanes;
     int const first_row = static_cast<int>(threadIdx.x) / warp_lanes * rows_of_warp + lane / 4;  // and the one eight below
     Index const key_count = in.keys();
-    float const scale = 1.0F / sqrtf(static_cast<float>(in.head_width()));
+    float const scale = 1.0F / sqrtf(static_cast<float>(in.head_width));
     matrix_units::Left query[Columns / 16];
     load_queries(tile, first_row, lane, query);
 
@@ -124,10 +124,10 @@ struct MatrixUnitTiles {
  private:
   /// The left factors of the scores; zeros for rows and columns that are not there.
   __device__ void load_queries(AttentionTile const& tile, int first_row, int lane, matrix_units::Left (&query)[Columns / 16]) const {
-    Index const first_column = tile.head * in.head_width();
+    Index const first_column = tile.head * in.head_width;
     auto const element = [&](int row, int column) {
       Index const place = tile.first_row + row;
-      return place < in.queries() && column < in.head_width() ? in.q.data[(tile.sequence * in.queries() + place) * in.q.stride + first_column + column] : bfloat16{0};
+      return place < in.queries && column < in.head_width ? in.q.data[(tile.sequence * in.queries + place) * in.q.stride + first_column + column] : bfloat16{0};
     };
 #pragma unroll
     for (int step = 0; step < Columns / 16; ++step) {
@@ -142,8 +142,8 @@ struct MatrixUnitTiles {
 
   /// One tile of keys and values into the block's memory; zeros for what is not there, since a weight of zero keeps a NaN.
   __device__ void load_rows(AttentionTile const& tile, Index first_key, int present, bfloat16* key_tile, bfloat16* value_tile) const {
-    Index const first_column = tile.head * in.head_width();
-    auto const head_width = static_cast<int>(in.head_width());
+    Index const first_column = tile.head * in.head_width;
+    auto const head_width = static_cast<int>(in.head_width);
     if (wide_reads) {
       for (int e = static_cast<int>(threadIdx.x); e < keys * column_tiles; e += threads) {
         int const key = e / column_tiles;
@@ -232,15 +232,15 @@ struct MatrixUnitTiles {
 
   __device__ void store(AttentionTile const& tile, int row_of_tile, int half, int lane, float largest, float total, matrix_units::Sums const (&sum)[column_tiles]) const {
     Index const query = tile.first_row + row_of_tile;
-    if (query >= in.queries()) { return; }
-    Index const row = tile.sequence * in.queries() + query;
-    bfloat16* const to = y.data + row * y.stride + tile.head * in.head_width();
+    if (query >= in.queries) { return; }
+    Index const row = tile.sequence * in.queries + query;
+    bfloat16* const to = y.data + row * y.stride + tile.head * in.head_width;
 #pragma unroll
     for (int t = 0; t < column_tiles; ++t) {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         int const column = t * 8 + lane % 4 * 2 + j;
-        if (column < in.head_width()) { to[column] = to_bfloat16(sum[t].value[half * 2 + j] / total); }
+        if (column < in.head_width) { to[column] = to_bfloat16(sum[t].value[half * 2 + j] / total); }
       }
     }
     if (log_sums != nullptr && lane % 4 == 0) { log_sums[row * in.heads + tile.head] = largest + logf(total); }

@@ -7,6 +7,7 @@
 #include <accrete/device/rows.hpp>
 #include <accrete/device/warp.cuh>
 
+#include <cmath>
 #include <concepts>
 
 namespace accrete::device {
@@ -16,7 +17,7 @@ template <class T>
 [[nodiscard]] __device__ Moments<T> warp_moments_of(T const* x, Index width, T epsilon) {
   T const mean = warp_sum_of<T>(width, [x](Index i) { return x[i]; }) / static_cast<T>(width);
   T const variance = warp_sum_of<T>(width, [x, mean](Index i) { return (x[i] - mean) * (x[i] - mean); }) / static_cast<T>(width);
-  return {mean, T{1} / sqrt(variance + epsilon)};
+  return {mean, T{1} / std::sqrt(variance + epsilon)};
 }
 
 /// One row of a layer norm by one warp. x and y may be the same rows: a lane writes what it alone reads from then on.
@@ -104,7 +105,7 @@ struct WarpSoftmax {
     largest = largest_of_lanes(largest);
     __syncwarp();  // every lane has read the first element before one overwrites it
     T sum{};
-    for (Index i = lane; i < width; i += warp_lanes) { sum += x[i] = exp(x[i] - largest); }
+    for (Index i = lane; i < width; i += warp_lanes) { sum += x[i] = std::exp(x[i] - largest); }
     T const total = sum_of_lanes(sum);
     for (Index i = lane; i < width; i += warp_lanes) { x[i] /= total; }
   }
