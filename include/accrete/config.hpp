@@ -62,6 +62,13 @@
 #define ACCRETE_WITH_BFLOAT16_DOT 0
 #endif
 
+/// Whether the code being compiled for a device may use its bfloat16 matrix units; its host side always may speak of them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define ACCRETE_WITH_DEVICE_BFLOAT16 1
+#else
+#define ACCRETE_WITH_DEVICE_BFLOAT16 0
+#endif
+
 /// Asks for the complete unrolling of a loop with a small constant count, so that arrays indexed by it stay in registers.
 #if defined(__clang__)
 #define ACCRETE_UNROLL ACCRETE_PRAGMA(unroll)
