@@ -4,13 +4,16 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace accrete::test {
@@ -32,6 +35,21 @@ Examples coloured(Index count, std::set<Index> const& bad = {}, Milliseconds del
   };
   source.id = [](Index i) { return static_cast<std::uint64_t>(1000 + i); };
   source.where = [](Index i) { return "picture " + std::to_string(i); };
+  return Examples(std::move(source));
+}
+
+/// The same picture under every number, with detail that a cut or a flip shows.
+Examples striped(Index count) {
+  Source source;
+  source.class_names = {"only"};
+  source.labels.assign(static_cast<std::size_t>(count), 0);
+  source.image = [](Index) {
+    Image image{Tensor<std::uint8_t, 3>({12, 14, 3})};
+    for (Index p = 0; p < image.pixels.size(); ++p) { image.pixels.data()[p] = static_cast<std::uint8_t>(p * p % 251); }
+    return image;
+  };
+  source.id = [](Index i) { return static_cast<std::uint64_t>(i); };
+  source.where = [](Index) { return std::string(); };
   return Examples(std::move(source));
 }
 
@@ -178,7 +196,66 @@ TEST_CASE("nobody spins: waiting costs no processor time, and workers stop at th
   CHECK(*read == 40);                                                          // the batch given out and three slots
 }
 
+TEST_CASE("a training pass delivers the given positions in the given order, from any batch on") {
+  std::vector<Index> const order{7, 3, 3, 19, 0, 12, 5};
+  for (int const threads : {1, 4}) {
+    for (Index const first : {0, 1, 2, 3}) {
+      Loader loader(coloured(20, {}, Milliseconds(1)), plain, {.batch = 3, .threads = threads, .prefetch = 1}, {.order = order, .first_batch = first, .augmentation = Augmentation::none()});
+      CHECK(loader.done() == std::min<Index>(3 * first, 7));
+      CHECK(all_positions(loader) == std::vector<Index>(order.begin() + std::min<Index>(3 * first, 7), order.end()));
+      CHECK(loader.done() == 7);
+      CHECK(loader.total() == 7);
+    }
+  }
+  Loader nothing(coloured(20), plain, {.batch = 3}, TrainingPass{});
+  Batch batch;
+  CHECK_FALSE(nothing.next(batch));
+}
+
+TEST_CASE("an augmented picture depends on its key alone: not on threads, batches, the order, or the subset it is in") {
+  Preprocessing const input{.height = 6, .width = 6};
+  Augmentation const augmentation{.flip = 0.5, .brightness = 0.4};
+  auto const gather = [&](Examples const& examples, TrainingPass pass, LoaderSettings const& settings) {
+    std::map<Index, std::vector<float>> pictures;  // by the position in the source
+    pass.augmentation = augmentation;
+    Loader loader(examples, input, settings, std::move(pass));
+    Batch batch;
+    while (loader.next(batch)) {
+      for (Index row = 0; row < batch.size(); ++row) {
+        auto const view = std::as_const(batch.images).view()[row];
+        pictures[examples.indices()[static_cast<std::size_t>(batch.positions[static_cast<std::size_t>(row)])]] = {view.begin(), view.end()};
+      }
+    }
+    return pictures;
+  };
+  auto const source = striped(30);
+  auto const want = gather(source, {.order = counted(30), .seed = 4, .task = 1, .epoch = 2}, {.batch = 30});
+  CHECK(std::set<std::vector<float>>({want.at(0), want.at(1), want.at(2), want.at(3)}).size() == 4);  // one picture, augmented in four ways
+  auto backwards = counted(30);
+  std::reverse(backwards.begin(), backwards.end());
+  for (int const threads : {1, 3}) { CHECK(gather(source, {.order = backwards, .seed = 4, .task = 1, .epoch = 2}, {.batch = 7, .threads = threads}) == want); }
+  auto const part = gather(source.subset({20, 11, 4}), {.order = {2, 0, 1}, .seed = 4, .task = 1, .epoch = 2}, {.batch = 2});
+  for (Index const i : {20, 11, 4}) { CHECK(part.at(i) == want.at(i)); }
+  CHECK(gather(source, {.order = counted(30), .seed = 4, .task = 1, .epoch = 3}, {.batch = 30}) != want);
+  CHECK(gather(source, {.order = counted(30), .seed = 4, .task = 2, .epoch = 2}, {.batch = 30}) != want);
+  CHECK(gather(source, {.order = counted(30), .seed = 5, .task = 1, .epoch = 2}, {.batch = 30}) != want);
+}
+
+TEST_CASE("bad pictures of a training pass are left out or thrown in the order of the pass") {
+  Loader loader(coloured(20, {3, 9}), plain, {.batch = 2, .threads = 3}, {.order = {1, 2, 9, 3}, .augmentation = Augmentation::none()});
+  Batch batch;
+  CHECK(loader.next(batch));
+  CHECK_THROWS_WITH_AS(loader.next(batch), "coloured: picture 9 is damaged", FileError);
+  Loader tolerant(coloured(20, {3, 9}), plain, {.batch = 2, .threads = 3, .skip_bad = true}, {.order = {1, 2, 9, 4}, .augmentation = Augmentation::none()});
+  CHECK(all_positions(tolerant) == std::vector<Index>{1, 2, 4});
+}
+
 TEST_CASE("settings without sense are refused") {
+  CHECK_THROWS_WITH_AS(Loader(coloured(3), plain, {}, {.order = {0, 3}}), "Loader: position 3 of the order lies outside of the 3 examples", ValueError);
+  CHECK_THROWS_AS(Loader(coloured(3), plain, {}, {.order = {-1}}), ValueError);
+  CHECK_THROWS_AS(Loader(coloured(3), plain, {.batch = 2}, {.order = {0, 1, 2}, .first_batch = 3}), ValueError);
+  CHECK_THROWS_AS(Loader(coloured(3), plain, {.batch = 2}, {.order = {0, 1, 2}, .first_batch = -1}), ValueError);
+
   CHECK_THROWS_AS(Loader(coloured(1), plain, {.batch = 0}), ValueError);
   CHECK_THROWS_AS(Loader(coloured(1), plain, {.threads = -1}), ValueError);
   CHECK_THROWS_AS(Loader(coloured(1), plain, {.prefetch = 0}), ValueError);

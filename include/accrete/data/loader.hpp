@@ -2,7 +2,9 @@
 
 #include <accrete/core/error.hpp>
 #include <accrete/core/preprocessing.hpp>
+#include <accrete/core/rng.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/data/augment.hpp>
 #include <accrete/data/examples.hpp>
 #include <accrete/data/transform.hpp>
 
@@ -12,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -36,26 +39,28 @@ struct LoaderSettings {
   bool skip_bad = false;  ///< leave out pictures whose file cannot be read, and count them, instead of throwing
 };
 
-/// Goes once through examples in their order, reading and preprocessing ahead on its own threads.
+/// One epoch of training: which examples come in which order, and how each is augmented.
+struct TrainingPass {
+  std::vector<Index> order;  ///< positions in the examples, one batch after the other; a position may come twice, others never
+  Index first_batch = 0;     ///< where an epoch that was broken off goes on
+  Augmentation augmentation = {};
+  std::uint64_t seed = 1993;  ///< with task, epoch and the number of the picture in its source: the key of its augmentation
+  std::uint32_t task = 0;
+  std::uint32_t epoch = 0;
+};
+
+/// Goes once through examples, reading and preprocessing ahead on its own threads: in their order as evaluation sees them, or as a `TrainingPass` says.
 /// Every batch but the last covers `batch` examples; skipped pictures make theirs smaller, and a batch without any is left out.
-/// What a batch holds does not depend on the number of threads. For one caller at a time.
+/// What a batch holds does not depend on the number of threads, nor an augmented picture on its place in the order. For one caller at a time.
 class Loader {
  public:
   /// @throws ValueError  when batch or prefetch is below 1, or threads is negative
-  Loader(Examples examples, Preprocessing const& preprocessing, LoaderSettings const& settings = {})
-      : examples_(std::move(examples)), preprocessing_(preprocessing), settings_(checked(settings)), slots_(static_cast<std::size_t>(settings.prefetch) + 1) {
-    for (Index i = 0; i < static_cast<Index>(slots_.size()); ++i) { prepare(slots_[static_cast<std::size_t>(i)], i); }
-    int const wanted = settings.threads > 0 ? settings.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    auto const useful = static_cast<int>(std::min<Index>(wanted, examples_.size()));
-    try {
-      for (int i = 0; i < useful; ++i) {
-        workers_.emplace_back([this] { work(); });
-      }
-    } catch (...) {
-      stop();
-      throw;
-    }
-  }
+  Loader(Examples examples, Preprocessing const& preprocessing, LoaderSettings const& settings = {}) : Loader(std::move(examples), preprocessing, settings, std::nullopt) {}
+
+  /// @throws ValueError  as above, when a position lies outside of the examples, or the first batch is negative or behind the last
+  Loader(Examples examples, Preprocessing const& preprocessing, LoaderSettings const& settings, TrainingPass pass)
+      : Loader(std::move(examples), preprocessing, settings, std::optional<TrainingPass>(std::move(pass))) {}
+
   Loader(Loader const&) = delete;
   Loader& operator=(Loader const&) = delete;
   /// Ends after the pictures that are being decoded at this moment.
@@ -67,8 +72,8 @@ class Loader {
   bool next(Batch& batch) {
     while (true) {
       if (failure_) { std::rethrow_exception(failure_); }
-      if (consumed_ * settings_.batch >= examples_.size()) { return false; }
-      Slot& slot = slots_[static_cast<std::size_t>(consumed_ % static_cast<Index>(slots_.size()))];
+      if (consumed_ * settings_.batch >= total()) { return false; }
+      Slot& slot = slot_of(consumed_);
       {
         std::unique_lock lock(mutex_);
         ready_.wait(lock, [&] { return slot.pending == 0; });
@@ -82,8 +87,11 @@ class Loader {
     }
   }
 
-  /// Examples of which a batch was made or that were skipped, so far.
-  [[nodiscard]] Index done() const { return std::min(consumed_ * settings_.batch, examples_.size()); }
+  /// Examples of which a batch was made or that were skipped, so far; those before the first batch count as done.
+  [[nodiscard]] Index done() const { return std::min(consumed_ * settings_.batch, total()); }
+
+  /// Examples of the whole pass.
+  [[nodiscard]] Index total() const { return pass_ ? static_cast<Index>(pass_->order.size()) : examples_.size(); }
 
   /// One sentence, naming the file, for each picture left out so far.
   [[nodiscard]] std::vector<std::string> const& skipped() const { return skipped_; }
@@ -91,10 +99,39 @@ class Loader {
  private:
   struct Slot {
     Batch batch;
-    Index first = 0;                           ///< position of its first example
+    Index first = 0;                           ///< place in the pass of its first example
     Index pending = 0;                         ///< examples not yet done; guarded by the mutex
     std::vector<std::exception_ptr> failures;  ///< per example, empty when it went well
   };
+
+  Loader(Examples examples, Preprocessing const& preprocessing, LoaderSettings const& settings, std::optional<TrainingPass> pass)
+      : examples_(std::move(examples)), preprocessing_(preprocessing), settings_(checked(settings)), pass_(std::move(pass)), slots_(static_cast<std::size_t>(settings.prefetch) + 1) {
+    if (pass_) { begin(*pass_); }
+    for (Index i = 0; i < static_cast<Index>(slots_.size()); ++i) { prepare(slot_of(consumed_ + i), consumed_ + i); }
+    int const wanted = settings.threads > 0 ? settings.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    auto const useful = static_cast<int>(std::min<Index>(wanted, total()));
+    try {
+      for (int i = 0; i < useful; ++i) {
+        workers_.emplace_back([this] { work(); });
+      }
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+
+  /// Checks a pass and goes to its first batch.
+  void begin(TrainingPass const& pass) {
+    for (Index const position : pass.order) {
+      if (position < 0 || position >= examples_.size()) { fail<ValueError>("Loader", "position ", position, " of the order lies outside of the ", examples_.size(), " examples"); }
+    }
+    Index const batches = (total() + settings_.batch - 1) / settings_.batch;
+    if (pass.first_batch < 0 || pass.first_batch > batches) { fail<ValueError>("Loader", "the first batch must be one of the ", batches, " (came: ", pass.first_batch, ")"); }
+    consumed_ = pass.first_batch;
+    taken_ = std::min(consumed_ * settings_.batch, total());
+  }
+
+  [[nodiscard]] Slot& slot_of(Index batch) { return slots_[static_cast<std::size_t>(batch % static_cast<Index>(slots_.size()))]; }
 
   static LoaderSettings checked(LoaderSettings const& settings) {
     if (settings.batch < 1) { fail<ValueError>("Loader", "a batch must have at least one picture (came: ", settings.batch, ")"); }
@@ -106,7 +143,7 @@ class Loader {
   /// Makes room for batch `number`. No worker looks at the slot meanwhile: its examples are not yet free to take.
   void prepare(Slot& slot, Index number) {
     slot.first = number * settings_.batch;
-    Index const count = std::clamp<Index>(examples_.size() - slot.first, 0, settings_.batch);
+    Index const count = std::clamp<Index>(total() - slot.first, 0, settings_.batch);
     auto const n = static_cast<std::size_t>(count);
     Shape<4> const shape{count, 3, preprocessing_.height, preprocessing_.width};
     if (slot.batch.images.shape() != shape) { slot.batch.images = Tensor<float, 4>(shape); }
@@ -120,22 +157,29 @@ class Loader {
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      room_.wait(lock, [this] { return stopping_ || taken_ >= examples_.size() || taken_ < (consumed_ + static_cast<Index>(slots_.size())) * settings_.batch; });
-      if (stopping_ || taken_ >= examples_.size()) { return; }
-      Index const position = taken_++;
-      Slot& slot = slots_[static_cast<std::size_t>(position / settings_.batch % static_cast<Index>(slots_.size()))];
+      room_.wait(lock, [this] { return stopping_ || taken_ >= total() || taken_ < (consumed_ + static_cast<Index>(slots_.size())) * settings_.batch; });
+      if (stopping_ || taken_ >= total()) { return; }
+      Index const place = taken_++;
+      Slot& slot = slot_of(place / settings_.batch);
       lock.unlock();
-      load(slot, position);
+      load(slot, place);
       lock.lock();
       if (--slot.pending == 0) { ready_.notify_one(); }
     }
   }
 
-  void load(Slot& slot, Index position) noexcept {
-    Index const row = position - slot.first;
+  void load(Slot& slot, Index place) noexcept {
+    Index const row = place - slot.first;
     auto const i = static_cast<std::size_t>(row);
+    Index const position = pass_ ? pass_->order[static_cast<std::size_t>(place)] : place;
     try {
-      preprocess(examples_.image(position), preprocessing_, slot.batch.images.view()[row]);
+      auto const out = slot.batch.images.view()[row];
+      if (pass_) {
+        auto const picture = static_cast<std::uint64_t>(examples_.indices()[static_cast<std::size_t>(position)]);
+        augment(examples_.image(position), preprocessing_, pass_->augmentation, Rng({pass_->seed, Purpose::augmentation, pass_->task, pass_->epoch, picture}), out);
+      } else {
+        preprocess(examples_.image(position), preprocessing_, out);
+      }
       slot.batch.labels[i] = examples_.label(position);
       slot.batch.ids[i] = examples_.id(position);
       slot.batch.positions[i] = position;
@@ -208,6 +252,7 @@ class Loader {
   Examples examples_;
   Preprocessing preprocessing_;
   LoaderSettings settings_;
+  std::optional<TrainingPass> pass_;
   std::vector<Slot> slots_;
   std::vector<std::string> skipped_;
   std::exception_ptr failure_;

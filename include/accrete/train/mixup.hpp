@@ -19,7 +19,7 @@ struct MixupDraw {
 };
 
 /// Mixtures of pairs of samples, for pre-training: one share per batch, drawn from Beta(strength, strength).
-/// @source Zhang, Cisse, Dauphin, Lopez-Paz, "mixup", ICLR 2018, arXiv:1710.09412, Eq. 1
+/// @source Zhang, Cisse, Dauphin, Lopez-Paz, "mixup", ICLR 2018, arXiv:1710.09412
 struct Mixup {
   double strength = 0.2;   ///< alpha of the beta distribution; 0: nothing is mixed
   double smoothing = 0.0;  ///< of the labels, over all n columns: q = smoothing / n + (1 - smoothing) [k = y]

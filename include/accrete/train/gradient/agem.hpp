@@ -10,7 +10,7 @@ namespace accrete {
 
 /// Averaged gradient episodic memory: one constraint for all earlier tasks together.
 ///   m = mean_k m_k;   if <g, m> < 0:  g -= <g, m> / <m, m> m
-/// @source Chaudhry et al., "Efficient Lifelong Learning with A-GEM", ICLR 2019, arXiv:1812.00420v2, Eq. 11
+/// @source Chaudhry et al., "Efficient Lifelong Learning with A-GEM", ICLR 2019, arXiv:1812.00420; specification: representation-methods.md §10
 struct AveragedGem {
   static constexpr std::string_view name = "a-gem";
   static constexpr GradientConstraints needs = GradientConstraints::average;

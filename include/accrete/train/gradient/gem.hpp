@@ -17,7 +17,7 @@ namespace accrete {
 ///   min_v  v^T (M M^T + eps I) v / 2 + (M g)^T v,   v >= margin;    g += M^T v
 /// The margin holds for every task, also for those that are not violated. With margin 0 and eps 0 the result is the nearest gradient that violates none.
 /// A momentum or a moment that comes after the projection voids the promise: meant for SGD without momentum.
-/// @source Lopez-Paz, Ranzato, "Gradient Episodic Memory for Continual Learning", NIPS 2017, arXiv:1706.08840v6, Eq. 11
+/// @source Lopez-Paz, Ranzato, "Gradient Episodic Memory for Continual Learning", NIPS 2017, arXiv:1706.08840; specification: representation-methods.md §10
 struct Gem {
   static constexpr std::string_view name = "gem";
   static constexpr GradientConstraints needs = GradientConstraints::every_task;
