@@ -8,6 +8,8 @@
 #include <accrete/head/cosine.hpp>
 #include <accrete/head/linear.hpp>
 #include <accrete/io/model_file.hpp>
+#include <accrete/train/groups.hpp>
+#include <accrete/train/sgd.hpp>
 
 #include <doctest/doctest.h>
 
@@ -73,6 +75,7 @@ TEST_CASE_TEMPLATE("what a row begins with depends on seed and task alone", Head
   BlockState alone;
   Head{}.admit(alone, {.index = 1, .first_class = 0, .classes = 5}, width);
   CHECK(same_bits(std::as_const(alone).parameters().template view<2>("head.1.weight"), state.parameters().template view<2>("head.1.weight")));
+  CHECK(!same_bits(std::as_const(alone).parameters().template view<2>("head.1.weight").slice(0, 3), state.parameters().template view<2>("head.0.weight")));
   auto const other = taught(Head{.seed = 7});
   CHECK(!same_bits(std::as_const(other).parameters().template view<2>("head.1.weight"), state.parameters().template view<2>("head.1.weight")));
 }
@@ -97,6 +100,24 @@ TEST_CASE_TEMPLATE("blocks that stand still get no gradient but pass theirs on",
   CHECK(same_bits(std::as_const(frozen).template view<2>("head.1.weight"), std::as_const(free).template view<2>("head.1.weight")));
   auto const freed = std::as_const(free).template view<2>("head.0.weight");
   CHECK(std::any_of(freed.begin(), freed.end(), [](double x) { return x != 0.0; }));
+}
+
+TEST_CASE_TEMPLATE("steps with momentum and decay leave the rows of earlier tasks bit for bit", Head, LinearHead, CosineHead) {
+  Head const head;
+  auto state = taught(head);
+  auto& store = state.parameters();
+  auto const before = store;
+  Sgd const sgd;
+  auto progress = sgd.start(before);
+  std::vector<ParameterGroup> const groups{{.role = {}, .weight_decay = 0.1}};
+  std::vector<ParameterUpdate> updates;
+  plan_step(store, groups, ConstantRate{.base = 0.1}, 0, store.trainable(), updates);
+  for (int step = 0; step < 3; ++step) {
+    auto gradients = before;  // even a gradient that is not zero
+    sgd.step(progress, store, std::as_const(gradients).values(), updates);
+  }
+  CHECK(same_bits(std::as_const(store).template view<2>("head.0.weight"), before.template view<2>("head.0.weight")));
+  CHECK(!same_bits(std::as_const(store).template view<2>("head.1.weight"), before.template view<2>("head.1.weight")));
 }
 
 TEST_CASE_TEMPLATE("gradients are added to what is there", Head, LinearHead, CosineHead) {

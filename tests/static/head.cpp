@@ -1,7 +1,11 @@
+#include <accrete/head/cosine.hpp>
+#include <accrete/head/gaussian.hpp>
+#include <accrete/head/linear.hpp>
 #include <accrete/head/no_projection.hpp>
 #include <accrete/head/prototype.hpp>
 #include <accrete/head/random_projection.hpp>
 #include <accrete/head/ridge.hpp>
+#include <accrete/head/subspace.hpp>
 
 #include <span>
 
@@ -15,6 +19,9 @@ static_assert(ClassifierHead<RidgeHead<NoProjection>>);
 static_assert(PrototypeHead::statistics.forgettable && !PrototypeHead::statistics.forgets_by_features && RidgeHead<>::statistics.forgets_by_features);
 static_assert(FeatureMap<RandomProjection> && FeatureMap<NoProjection> && !FeatureMap<PrototypeHead>);
 static_assert(!ClassifierHead<int> && !HasHeadState<int>);
+static_assert(ClassifierHead<GaussianHead> && MergesStatistics<GaussianHead> && ForgetsClasses<GaussianHead> && !AdmitsTasks<GaussianHead>);
+static_assert(AdmitsTasks<SubspaceHead> && LearnsFromFeatures<SubspaceHead> && !AdmitsClasses<SubspaceHead>);
+static_assert(LearnsByGradient<LinearHead> && LearnsByGradient<CosineHead> && !LearnsByGradient<PrototypeHead> && !ClassifierHead<LinearHead>);
 
 struct Stateless : PrototypeHead {
  private:
@@ -41,6 +48,26 @@ struct Volatile : PrototypeHead {
   void write() const;
 };
 static_assert(!StoresItsState<Volatile> && !ClassifierHead<Volatile>);
+
+struct Fixed : LinearHead {
+  void admit() const;
+};
+static_assert(!AdmitsTasks<Fixed> && !LearnsByGradient<Fixed>);
+
+struct Storeless : LinearHead {
+  struct State {};
+};
+static_assert(!HasHeadParameters<Storeless> && !LearnsByGradient<Storeless>);
+
+struct Mute : LinearHead {
+  void logits() const;
+};
+static_assert(!ComputesLogits<Mute> && !LearnsByGradient<Mute>);
+
+struct OneWay : LinearHead {
+  void backward() const;
+};
+static_assert(!BackpropagatesLogits<OneWay> && !LearnsByGradient<OneWay>);
 
 struct Keeps : PrototypeHead {
   static constexpr StatisticsTraits statistics{.additive = true, .mergeable = true, .forgettable = false, .forgets_by_features = false};

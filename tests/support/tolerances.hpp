@@ -22,6 +22,7 @@ enum class Kind {
   trajectory,   ///< fifty steps of an optimiser
   solve,        ///< a linear solve of a well-conditioned system (condition number up to 1e4)
   loss_differences,  ///< the gradient of a loss against central differences in double
+  factor,       ///< a triangular factor multiplied out again
 };
 
 /// Largest |got - want| allowed, relative to the largest |want| of the array (support/compare.hpp measures it so).
@@ -44,6 +45,7 @@ enum class Kind {
 /// trajectory    1e-12    1e-6     -          a few roundings of the weight each step, relative to weights that move little; float32 steps beside float32 steps of torch
 /// solve         1e-11    1e-2     -          condition number times u, times the growth of a sum
 /// loss_differences 1e-6 -        -          steps of 1e-5: the third derivative leaves 1e-10, rounding of the loss u / 1e-5 = 1e-11 times the terms of its sum
+/// factor        1e-12    -        -          backward stable: the order (up to some 1,000) times u
 /// routes        1e-10    1e-4     -          double: condition numbers up to 1e5 times u; float: a map rounded to float (1e-6), amplified by the solve behind it
 /// forgetting    1e-9     -        -          issue 3: what adding and subtracting leaves (u |G|) times the same condition numbers
 template <class T>
@@ -65,6 +67,7 @@ template <class T>
     case Kind::routes: return pick(1e-10, 1e-4, 0.0);
     case Kind::forgetting: return pick(1e-9, 0.0, 0.0);
     case Kind::loss_differences: return pick(1e-6, 0.0, 0.0);
+    case Kind::factor: return pick(1e-12, 0.0, 0.0);
     case Kind::trajectory: return pick(1e-12, 1e-6, 0.0);
     case Kind::solve: return pick(1e-11, 1e-2, 0.0);
   }

@@ -98,6 +98,17 @@ template <class Policy, class Choice>
   return {std::move(name), std::move(meaning), text, assign};
 }
 
+/// The settings of a part as those of the policy that holds it.
+template <class Policy, class Part>
+[[nodiscard]] std::vector<Setting<Policy>> part_settings(Part Policy::*member) {
+  std::vector<Setting<Policy>> all;
+  for (auto& setting : Part::settings()) {
+    all.push_back({setting.name, setting.meaning, [member, text = setting.text](Policy const& policy) { return text(policy.*member); },
+                   [member, assign = setting.assign](Policy& policy, std::string_view text) { assign(policy.*member, text); }});
+  }
+  return all;
+}
+
 /// Sets one setting by name.
 /// @throws ValueError  for an unknown name (the nearest valid one is named) or a value outside of what the setting allows
 template <class Policy>

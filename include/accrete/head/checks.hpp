@@ -14,13 +14,14 @@ namespace accrete::detail {
 /// What every head asks of labelled features before it changes anything.
 /// @throws ShapeError  for another number of columns than rows, another width than `width` (0: any), or a column without a class
 /// @throws ValueError  for a feature that is not finite; the row is named
-inline void check_labelled(std::string_view function, MatrixView<float const> features, std::span<Index const> columns, Index classes, Index width) {
+template <class T = float>
+void check_labelled(std::string_view function, NonDeduced<MatrixView<T const>> features, std::span<Index const> columns, Index classes, Index width) {
   expects(features.extent(0) == static_cast<Index>(columns.size()), function, "there must be one column per feature", features.extent(0), columns.size());
   expects(features.extent(1) > 0 && (width == 0 || features.extent(1) == width), function, "the features must keep their width", features.extent(1), width);
   for (Index const column : columns) { expects(column >= 0 && column < classes, function, "a column must be that of an admitted class", column, classes); }
   for (Index i = 0; i < features.extent(0); ++i) {
-    float const* const row = features.data() + i * features.extent(1);
-    if (!std::all_of(row, row + features.extent(1), [](float x) { return std::isfinite(x); })) { fail<ValueError>(function, "row ", i, " of the features holds a number that is not finite"); }
+    T const* const row = features.data() + i * features.extent(1);
+    if (!std::all_of(row, row + features.extent(1), [](T x) { return std::isfinite(x); })) { fail<ValueError>(function, "row ", i, " of the features holds a number that is not finite"); }
   }
 }
 

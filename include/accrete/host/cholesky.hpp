@@ -3,6 +3,7 @@
 #include <accrete/core/symmetric.hpp>
 #include <accrete/host/blocks.hpp>
 #include <accrete/host/share_out.hpp>
+#include <accrete/kernels/cholesky.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,15 +13,7 @@
 
 namespace accrete::host {
 
-/// The triangular factor of A = L L^T on tiles, with the inverses of its 48 x 48 diagonal blocks, so that solving is products only.
-template <class T>
-struct CholeskyFactor {
-  SymmetricMatrix<T> lower;
-  Vector<T> inverses;  ///< [blocks, 48, 48], element (r, c) of a block at c * 48 + r
-
-  [[nodiscard]] T* inverse(Index block) { return inverses.data() + block * Blocks<T>::width * Blocks<T>::width; }
-  [[nodiscard]] T const* inverse(Index block) const { return inverses.data() + block * Blocks<T>::width * Blocks<T>::width; }
-};
+using kernels::CholeskyFactor;
 
 namespace detail {
 
@@ -134,39 +127,48 @@ void set_padding(SymmetricView<T> a) {
   for (Index i = a.order(); i < a.layout().tiles() * TriangleTiles::edge; ++i) { a(i, i) = T(1); }
 }
 
-/// x <- (L L^T)^-1 x for many right-hand sides at once.
-/// @param[in,out] x  [tiles * 192, columns] row-major; the number of columns is a multiple of the vector's lanes; rows beyond the order are zero
-/// Cost: 2 * order^2 * columns flop
+namespace detail {
+
+/// Columns solved by one thread at a time.
 template <class T>
-void cholesky_solve(int threads, CholeskyFactor<T> const& factor, MatrixView<T> x) {
+inline constexpr Index solve_strip = micro::block_vectors* simd::lanes<T>;
+
+/// x_p <- inverse of diagonal block p, or its transpose, times x_p, for columns [first, first + some).
+template <class T>
+void solve_diagonal(CholeskyFactor<T> const& factor, MatrixView<T> x, Index p, Index first, Index some, bool transposed) {
+  constexpr Index width = Blocks<T>::width;
+  constexpr Index strip = solve_strip<T>;
+  Index const columns = x.extent(1);
+  alignas(64) T copy[static_cast<std::size_t>(width * strip)];
+  for (Index r = 0; r < width; ++r) {
+    T* const row = x.data() + (p * width + r) * columns + first;
+    std::copy_n(row, some, copy + r * strip);
+    std::fill_n(row, some, T{});
+  }
+  T* const target = x.data() + p * width * columns + first;
+  if (transposed) {
+    micro::multiply<T, width>(width, some, width, T(1), {factor.inverse(p), 1}, {copy, strip}, target, columns);
+  } else {
+    micro::multiply<T, 1>(width, some, width, T(1), {factor.inverse(p), width}, {copy, strip}, target, columns);
+  }
+}
+
+}  // namespace detail
+
+/// x <- L^-1 x for many right-hand sides at once.
+/// @param[in,out] x  [tiles * 192, columns] row-major; the number of columns is a multiple of the vector's lanes; rows beyond the order are zero
+/// Cost: order^2 * columns flop
+template <class T>
+void cholesky_solve_lower(int threads, CholeskyFactor<T> const& factor, MatrixView<T> x) {
   constexpr Index width = Blocks<T>::width;
   constexpr Index per_tile = Blocks<T>::per_tile;
+  constexpr Index strip = detail::solve_strip<T>;
   Blocks<T const> const lower(factor.lower.view());
   Index const columns = x.extent(1);
   Index const count = lower.stored();
   ACCRETE_ASSERT(x.extent(0) == count * width && columns % simd::lanes<T> == 0);
-  Index const strip = micro::block_vectors * simd::lanes<T>;
-  Index const strips = (columns + strip - 1) / strip;
-
-  // x_p <- inverse of the diagonal block, or its transpose, times x_p, for a strip of columns.
-  auto const solve_diagonal = [&](Index p, Index first, Index some, bool transposed) {
-    alignas(64) T copy[static_cast<std::size_t>(width * micro::block_vectors * simd::lanes<T>)];
-    for (Index r = 0; r < width; ++r) {
-      T* const row = x.data() + (p * width + r) * columns + first;
-      std::copy_n(row, some, copy + r * strip);
-      std::fill_n(row, some, T{});
-    }
-    T* const target = x.data() + p * width * columns + first;
-    if (transposed) {
-      micro::multiply<T, width>(width, some, width, T(1), {factor.inverse(p), 1}, {copy, strip}, target, columns);
-    } else {
-      micro::multiply<T, 1>(width, some, width, T(1), {factor.inverse(p), width}, {copy, strip}, target, columns);
-    }
-  };
-
-  Index const tiles = count / per_tile;
-  for (Index k = 0; k < tiles; ++k) {
-    share_out(threads, strips, [&](Index s) {
+  for (Index k = 0; k < count / per_tile; ++k) {
+    share_out(threads, (columns + strip - 1) / strip, [&](Index s) {
       Index const first = s * strip;
       Index const some = std::min(strip, columns - first);
       for (Index p = k * per_tile; p < (k + 1) * per_tile; ++p) {
@@ -175,7 +177,7 @@ void cholesky_solve(int threads, CholeskyFactor<T> const& factor, MatrixView<T> 
           micro::multiply<T, 1>(width, some, depth, T(-1), {lower.block(p, k * per_tile), width}, {x.data() + k * TriangleTiles::edge * columns + first, columns},
                                 x.data() + p * width * columns + first, columns);
         }
-        solve_diagonal(p, first, some, false);
+        detail::solve_diagonal(factor, x, p, first, some, false);
       }
     });
     share_out(threads, count - (k + 1) * per_tile, [&](Index below) {
@@ -183,15 +185,28 @@ void cholesky_solve(int threads, CholeskyFactor<T> const& factor, MatrixView<T> 
       multiply_panel(TriangleTiles::edge, columns, T(-1), lower.block(p, k * per_tile), x.data() + k * TriangleTiles::edge * columns, x.data() + p * width * columns, columns);
     });
   }
-  for (Index k = tiles - 1; k >= 0; --k) {
-    share_out(threads, strips, [&](Index s) {
+}
+
+/// x <- (L L^T)^-1 x for many right-hand sides at once.
+/// @param[in,out] x  as for `cholesky_solve_lower`
+/// Cost: 2 * order^2 * columns flop
+template <class T>
+void cholesky_solve(int threads, CholeskyFactor<T> const& factor, MatrixView<T> x) {
+  constexpr Index width = Blocks<T>::width;
+  constexpr Index per_tile = Blocks<T>::per_tile;
+  constexpr Index strip = detail::solve_strip<T>;
+  cholesky_solve_lower(threads, factor, x);
+  Blocks<T const> const lower(factor.lower.view());
+  Index const columns = x.extent(1);
+  for (Index k = lower.stored() / per_tile - 1; k >= 0; --k) {
+    share_out(threads, (columns + strip - 1) / strip, [&](Index s) {
       Index const first = s * strip;
       Index const some = std::min(strip, columns - first);
       for (Index q = (k + 1) * per_tile - 1; q >= k * per_tile; --q) {
         for (Index p = q + 1; p < (k + 1) * per_tile; ++p) {
           micro::multiply<T, width>(width, some, width, T(-1), {lower.block(p, q), 1}, {x.data() + p * width * columns + first, columns}, x.data() + q * width * columns + first, columns);
         }
-        solve_diagonal(q, first, some, true);
+        detail::solve_diagonal(factor, x, q, first, some, true);
       }
     });
     share_out(threads, k * per_tile, [&](Index q) {
