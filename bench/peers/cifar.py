@@ -30,6 +30,18 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return rows[:, 2:].reshape(-1, 3, 32, 32), rows[:, 1].astype(int)
 
 
+def scheme(data: Path, per_class: int = PER_CLASS, classes: int = TASKS * PER_TASK) -> tuple[np.ndarray, ...]:
+    """(class order, images, labels, test images, test labels): the first `per_class` training images of each class in
+    file order, and all test images of these classes; a label is the place of the class in the order."""
+    order = np.random.RandomState(1993).permutation(100)[:classes]
+    position = {int(c): i for i, c in enumerate(order)}
+    (images, fine), (test_images, test_fine) = read(data / "train.bin"), read(data / "test.bin")
+    chosen = np.sort(np.concatenate([np.flatnonzero(fine == c)[:per_class] for c in order]))
+    known = np.isin(test_fine, order)
+    place = lambda labels: np.array([position[int(c)] for c in labels])  # noqa: E731
+    return order, images[chosen], place(fine[chosen]), test_images[known], place(test_fine[known])
+
+
 def load_network(path: Path):
     """The network, read off the shapes of the file; heads are 64 wide."""
     from safetensors.torch import load_file
@@ -96,13 +108,7 @@ class RanPac:
 def experiment(options) -> dict:
     from safetensors.numpy import load_file, save_file
 
-    order = np.random.RandomState(1993).permutation(100)[: TASKS * PER_TASK]
-    position = {int(c): i for i, c in enumerate(order)}
-    (images, fine), (test_images, test_fine) = read(options.data / "train.bin"), read(options.data / "test.bin")
-    chosen = np.sort(np.concatenate([np.flatnonzero(fine == c)[:PER_CLASS] for c in order]))  # file order within each class
-    images, labels = images[chosen], np.array([position[int(c)] for c in fine[chosen]])
-    test_labels = np.array([position[int(c)] for c in test_fine])
-
+    order, images, labels, test_images, test_labels = scheme(options.data)
     start = time.perf_counter()
     model = load_network(options.weights)
     features, test_features = extract(model, images), extract(model, test_images)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ours beside PyTorch, OpenVINO and ONNX Runtime, in one run on this machine:
 #
-#   sh bench/peers/run.sh [features|ranpac|cifar] [options of that script]       alone: features, then ranpac
+#   sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods] [options of that script]   alone: features, then ranpac
 #
 # PEERS_VENV   the virtual environment, made on first use   (build/peers-venv)
 # PEERS_BUILD  the build folder of our own programs         (build/release; configured first if it is not there)
@@ -27,19 +27,20 @@ run() {
       case $name in
         features) build_ours accrete_bench_features ;;
         ranpac) build_ours accrete_bench_ranpac ;;
+        train_step) build_ours accrete_bench_training ;;
       esac
       ;;
   esac
   case $name in
-    cifar) "$venv/bin/python" bench/peers/cifar.py "$@" ;;
+    cifar | methods) "$venv/bin/python" "bench/peers/$name.py" "$@" ;;
     *) "$venv/bin/python" "bench/peers/$name.py" --build "$build" "$@" ;;
   esac
 }
 
 case ${1:-} in
-  "" | features | ranpac | cifar) ;;
+  "" | features | ranpac | cifar | train_step | methods) ;;
   *)
-    echo "usage: sh bench/peers/run.sh [features|ranpac|cifar] [options]" >&2
+    echo "usage: sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods] [options]" >&2
     exit 2
     ;;
 esac

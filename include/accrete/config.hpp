@@ -48,11 +48,25 @@
 #define ACCRETE_VECTOR_BYTES 16
 #endif
 
+/// Whether the compiler may use the fused multiply-adds of x86.
+#if defined(__FMA__)
+#define ACCRETE_WITH_FMA 1
+#else
+#define ACCRETE_WITH_FMA 0
+#endif
+
 /// Whether the compiler may use the instruction that multiplies pairs of bfloat16 and adds them to a float.
 #if defined(__AVX512F__) && defined(__AVX512BF16__)
 #define ACCRETE_WITH_BFLOAT16_DOT 1
 #else
 #define ACCRETE_WITH_BFLOAT16_DOT 0
+#endif
+
+/// Whether the code being compiled for a device may use its bfloat16 matrix units; its host side always may speak of them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define ACCRETE_WITH_DEVICE_BFLOAT16 1
+#else
+#define ACCRETE_WITH_DEVICE_BFLOAT16 0
 #endif
 
 /// Asks for the complete unrolling of a loop with a small constant count, so that arrays indexed by it stay in registers.

@@ -168,3 +168,43 @@ TEST_CASE_TEMPLATE("a device product keeps a NaN in its row and refuses the wron
   CHECK(nothing.inputs() == 0);
   CHECK_THROWS_AS(kernels::product(exec, narrow.view(), nothing, {}, y.view()), ShapeError);
 }
+
+TEST_CASE_TEMPLATE("a device packs either order, and takes new values that copies see", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(plain);
+  auto const weight = normal<float>(15, Shape<2>{37, 40});
+  auto const bias = normal<float>(16, Shape<1>{37});
+  Matrix<float> turned({40, 37});
+  for (Index i = 0; i < 37; ++i) {
+    for (Index j = 0; j < 40; ++j) { turned(j, i) = weight(i, j); }
+  }
+  for (Precision const precision : {Precision::float32, Precision::bfloat16}) {
+    Exec exec = plain;
+    exec.precision = precision;
+    auto const multiplied = [&](typename Exec::PackedWeights const& packed) {
+      Matrix<float, typename Exec::Memory> y({3, 37});
+      if (precision == Precision::float32) {
+        auto const x = on_device(exec, normal<float>(17, Shape<2>{3, 40}));
+        kernels::product(exec, x.view(), packed, {}, y.view());
+      } else {
+        auto const x = on_device(exec, normal<bfloat16>(17, Shape<2>{3, 40}));
+        kernels::product(exec, x.view(), packed, {}, y.view());
+      }
+      return on_host(exec, y);
+    };
+    auto const want = multiplied(kernels::pack(exec, weight.cview(), bias.cview()));
+    CHECK(same_bits(multiplied(kernels::pack(exec, turned.cview(), bias.cview(), kernels::WeightOrder::input_rows)), want));
+
+    auto packed = kernels::pack(exec, normal<float>(18, Shape<2>{37, 40}).cview(), normal<float>(19, Shape<1>{37}).cview());
+    auto const copy = packed;
+    CHECK(!same_bits(multiplied(copy), want));
+    kernels::repack(exec, turned.cview(), bias.cview(), kernels::WeightOrder::input_rows, packed);
+    CHECK(same_bits(multiplied(copy), want));
+    kernels::repack(exec, weight.cview(), bias.cview(), kernels::WeightOrder::output_rows, packed);
+    CHECK(same_bits(multiplied(copy), want));
+    CHECK_THROWS_AS(kernels::repack(exec, weight.cview(), {}, kernels::WeightOrder::output_rows, packed), ShapeError);
+    CHECK(same_bits(multiplied(packed), want));
+  }
+  Exec wide = plain;
+  wide.precision = Precision::float64;
+  CHECK_THROWS_WITH_AS(static_cast<void>(kernels::pack(wide, weight.cview(), {})), "pack: the products of a device have float32 and bfloat16 (came: float64)", ValueError);
+}

@@ -152,3 +152,45 @@ TEST_CASE_TEMPLATE("device conversions round to nearest even and widen exactly",
   kernels::convert(exec, wider.view(), back.view());
   CHECK(same_bits(on_host(exec, back), wide));
 }
+
+TEST_CASE_TEMPLATE("what a device inserted it removes, and sums over the batch in ascending order", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  auto const longer = normal<double>(270, Shape<3>{3, 6, 5});
+  auto const there = on_device(exec, longer);
+  for (Index const at : {0, 1, 4}) {
+    Tensor<double, 3> want({3, 4, 5});
+    Matrix<double> sums({2, 5});
+    for (Index j = 0; j < 5; ++j) {
+      for (Index i = 0; i < 4; ++i) {
+        for (Index b = 0; b < 3; ++b) { want(b, i, j) = longer(b, i < at ? i : i + 2, j); }
+      }
+      for (Index i = 0; i < 2; ++i) { sums(i, j) = 1.0 + longer(0, at + i, j) + longer(1, at + i, j) + longer(2, at + i, j); }
+    }
+    Tensor<double, 3, typename Exec::Memory> shorter(want.shape());
+    kernels::remove_tokens(exec, there.view(), at, shorter.view());
+    CHECK(same_bits(on_host(exec, shorter), want));
+    Matrix<double> ones({2, 5});
+    std::fill(ones.begin(), ones.end(), 1.0);
+    auto added = on_device(exec, ones);
+    kernels::sum_tokens(exec, there.view(), at, added.view());
+    CHECK(relative_difference(on_host(exec, added), sums) <= tolerance<double>(Kind::sum));
+  }
+}
+
+TEST_CASE_TEMPLATE("a device spreads the gradient of a mean over its rows", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  auto const before = normal<float>(271, Shape<3>{2, 5, 3});
+  auto const d_mean = normal<float>(272, Shape<2>{2, 3});
+  auto const d_there = on_device(exec, d_mean);
+  for (Index const first : {0, 2, 4}) {
+    auto want = in_scalar<double>(before);
+    for (Index b = 0; b < 2; ++b) {
+      for (Index i = first; i < 5; ++i) {
+        for (Index j = 0; j < 3; ++j) { want(b, i, j) += static_cast<double>(d_mean(b, j)) / static_cast<double>(5 - first); }
+      }
+    }
+    auto there = on_device(exec, before);
+    kernels::spread_mean_tokens(exec, d_there.view(), first, there.view());
+    CHECK(relative_difference(on_host(exec, there), want) <= tolerance<float>(Kind::elementwise));
+  }
+}

@@ -10,7 +10,8 @@
 #include <type_traits>
 
 namespace accrete::test {
-namespace detail {
+
+/// Any scalar in double.
 template <class T>
 [[nodiscard]] double widened(T value) {
   if constexpr (std::is_arithmetic_v<T>) {
@@ -20,6 +21,7 @@ template <class T>
   }
 }
 
+namespace detail {
 template <class Array>
 [[nodiscard]] auto viewed(Array const& array) {
   if constexpr (requires { array.cview(); }) {
@@ -40,8 +42,8 @@ template <class Got, class Want>
   double largest = 0.0;
   double difference = 0.0;
   for (Index i = 0; i < want.size(); ++i) {
-    double const a = detail::widened(got.data()[i]);
-    double const b = detail::widened(want.data()[i]);
+    double const a = widened(got.data()[i]);
+    double const b = widened(want.data()[i]);
     if (a == b || (std::isnan(a) && std::isnan(b))) {
       if (std::isfinite(b)) { largest = std::max(largest, std::abs(b)); }
       continue;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <accrete/config.hpp>
 #include <accrete/core/tensor.hpp>
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -21,15 +23,23 @@ struct Philox4x32 {
 
   /// The four random words of one counter. No state, no error.
   [[nodiscard]] static constexpr Counter block(Counter counter, Key key) {
+    std::uint32_t words[4] = {counter[0], counter[1], counter[2], counter[3]};
+    mix(words, key[0], key[1]);
+    return {words[0], words[1], words[2], words[3]};
+  }
+
+  /// The same in place, on plain words: std::array's members are host functions to nvcc.
+  ACCRETE_HD static constexpr void mix(std::uint32_t (&words)[4], std::uint32_t key0, std::uint32_t key1) {
     for (int round = 0; round < rounds; ++round) {
-      std::uint64_t const first = std::uint64_t{0xD2511F53U} * counter[0];
-      std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * counter[2];
-      counter = {static_cast<std::uint32_t>(second >> 32U) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(second), static_cast<std::uint32_t>(first >> 32U) ^ counter[3] ^ key[1],
-                 static_cast<std::uint32_t>(first)};
-      key[0] += 0x9E3779B9U;
-      key[1] += 0xBB67AE85U;
+      std::uint64_t const first = std::uint64_t{0xD2511F53U} * words[0];
+      std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * words[2];
+      words[0] = static_cast<std::uint32_t>(second >> 32U) ^ words[1] ^ key0;
+      words[1] = static_cast<std::uint32_t>(second);
+      words[2] = static_cast<std::uint32_t>(first >> 32U) ^ words[3] ^ key1;
+      words[3] = static_cast<std::uint32_t>(first);
+      key0 += 0x9E3779B9U;
+      key1 += 0xBB67AE85U;
     }
-    return counter;
   }
 };
 
@@ -49,25 +59,24 @@ struct RngKey {
 
 /// Random numbers by position: a value depends on the key and the element's number only, never on a thread, a rank, or what was drawn before.
 /// The key is folded into Philox by Philox itself, so that streams whose keys differ in one field share nothing.
-/// `word`, `uniform` and `normal` read the same words; a stream is meant for one of them.
+/// `word`, `uniform` and `normal` read the same words; a stream is meant for one of them. The first two can be called on a device too.
 class Rng {
  public:
   explicit constexpr Rng(RngKey key) {
     Philox4x32::Key const seed{low(key.seed), high(key.seed)};
     auto const place = Philox4x32::block({static_cast<std::uint32_t>(key.purpose), key.task, key.epoch, 0}, seed);
     auto const stream = Philox4x32::block({place[0] ^ low(key.object), place[1] ^ high(key.object), place[2], place[3]}, seed);
-    key_ = {stream[0], stream[1]};
-    tail_ = {stream[2], stream[3]};
+    for (std::size_t i = 0; i < 4; ++i) { stream_[i] = stream[i]; }
   }
 
   /// 32 random bits.
-  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t element) const { return words(element / 4)[element % 4]; }
+  [[nodiscard]] ACCRETE_HD constexpr std::uint32_t word(std::uint64_t element) const { return words(element / 4).word[element % 4]; }
 
   /// In [0, 1), a multiple of 2^-53. Element e is made of words 2e and 2e + 1.
-  [[nodiscard]] constexpr double uniform(std::uint64_t element) const {
+  [[nodiscard]] ACCRETE_HD constexpr double uniform(std::uint64_t element) const {
     auto const four = words(element / 2);
-    std::uint64_t const upper = four[element % 2 * 2] >> 5U;
-    std::uint64_t const lower = four[element % 2 * 2 + 1] >> 6U;
+    std::uint64_t const upper = four.word[element % 2 * 2] >> 5U;
+    std::uint64_t const lower = four.word[element % 2 * 2 + 1] >> 6U;
     return static_cast<double>(upper << 26U | lower) * 0x1p-53;
   }
 
@@ -75,7 +84,7 @@ class Rng {
   ///   r = sqrt(-2 ln((w0 + 0.5) 2^-32)),  a = 2 pi (w1 + 0.5) 2^-32;   even element r cos a, odd element r sin a
   [[nodiscard]] float normal(std::uint64_t element) const {
     auto const four = words(element / 4);
-    auto const pair = normal_pair(four[element % 4 / 2 * 2], four[element % 4 / 2 * 2 + 1]);
+    auto const pair = normal_pair(four.word[element % 4 / 2 * 2], four.word[element % 4 / 2 * 2 + 1]);
     return element % 2 == 0 ? pair.first : pair.second;
   }
 
@@ -87,8 +96,8 @@ class Rng {
     for (; i < count && (first_element + static_cast<std::uint64_t>(i)) % 4 != 0; ++i) { out[i] = normal(first_element + static_cast<std::uint64_t>(i)); }
     for (; i + 4 <= count; i += 4) {
       auto const four = words((first_element + static_cast<std::uint64_t>(i)) / 4);
-      auto const first = normal_pair(four[0], four[1]);
-      auto const second = normal_pair(four[2], four[3]);
+      auto const first = normal_pair(four.word[0], four.word[1]);
+      auto const second = normal_pair(four.word[2], four.word[3]);
       float* const place = out.data() + i;
       place[0] = first.first;
       place[1] = first.second;
@@ -110,10 +119,18 @@ class Rng {
   }
 
  private:
-  static constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
-  static constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); }
+  struct Words {
+    std::uint32_t word[4];
+  };
 
-  [[nodiscard]] constexpr Philox4x32::Counter words(std::uint64_t block) const { return Philox4x32::block({low(block), high(block), tail_[0], tail_[1]}, key_); }
+  ACCRETE_HD static constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+  ACCRETE_HD static constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); }
+
+  [[nodiscard]] ACCRETE_HD constexpr Words words(std::uint64_t block) const {
+    Words four{{low(block), high(block), stream_[2], stream_[3]}};
+    Philox4x32::mix(four.word, stream_[0], stream_[1]);
+    return four;
+  }
 
   static std::pair<float, float> normal_pair(std::uint32_t first, std::uint32_t second) {
     // In double, so that the rounding of the machine's log and cos disappears in the float result.
@@ -130,8 +147,7 @@ class Rng {
     }
   }
 
-  Philox4x32::Key key_{};
-  std::array<std::uint32_t, 2> tail_{};
+  std::uint32_t stream_[4] = {};  // the key, then the upper half of every counter
 };
 
 }  // namespace accrete

@@ -2,18 +2,15 @@
 
 #include <accrete/config.hpp>
 #include <accrete/core/bfloat16.hpp>
+#include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
-#include <accrete/kernels/product.hpp>
+#include <accrete/kernels/activation.hpp>
 
 #include <cmath>
 #include <type_traits>
 
 /// Scalar steps that the functors share. All of it runs on both sides, so nothing here calls a constexpr host function.
 namespace accrete::device {
-
-/// What sums and products of `T` are kept in.
-template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 /// The same number in another scalar, rounded to nearest even.
 template <class To, class From>
@@ -69,14 +66,34 @@ template <class Sum, class A, class B>
   return sum_of<Sum>(count, [a, b](Index i) { return converted<Sum>(a[i]) * converted<Sum>(b[i]); });
 }
 
-[[nodiscard]] ACCRETE_HD inline float activated(kernels::Activation activation, float u) {
+/// act(u), in float or double.
+template <class Sum>
+[[nodiscard]] ACCRETE_HD Sum activated(kernels::Activation activation, Sum u) {
   switch (activation) {
-    case kernels::Activation::gelu: return 0.5F * u * std::erfc(u * -0.70710678118654752F);  // 1 + erf(x) would cancel for negative x
-    case kernels::Activation::quick_gelu: return u / (1.0F + std::exp(-1.702F * u));
-    case kernels::Activation::relu: return u < 0.0F ? 0.0F : u;  // keeps a NaN
+    case kernels::Activation::gelu: return static_cast<Sum>(0.5) * u * std::erfc(u * static_cast<Sum>(-0.70710678118654752440));  // 1 + erf(x) would cancel for negative x
+    case kernels::Activation::quick_gelu: return u / (Sum{1} + std::exp(static_cast<Sum>(-1.702) * u));
+    case kernels::Activation::relu: return u < Sum{0} ? Sum{0} : u;  // keeps a NaN
     case kernels::Activation::none: break;
   }
   return u;
+}
+
+/// act'(u).
+template <class Sum>
+[[nodiscard]] ACCRETE_HD Sum activation_slope(kernels::Activation activation, Sum u) {
+  switch (activation) {
+    case kernels::Activation::gelu: {
+      Sum const below = static_cast<Sum>(0.5) * std::erfc(u * static_cast<Sum>(-0.70710678118654752440));
+      return below + u * static_cast<Sum>(0.39894228040143267794) * std::exp(static_cast<Sum>(-0.5) * u * u);
+    }
+    case kernels::Activation::quick_gelu: {
+      Sum const gate = Sum{1} / (Sum{1} + std::exp(static_cast<Sum>(-1.702) * u));
+      return gate * (Sum{1} + static_cast<Sum>(1.702) * u * (Sum{1} - gate));
+    }
+    case kernels::Activation::relu: return u > Sum{0} ? Sum{1} : Sum{0};
+    case kernels::Activation::none: break;
+  }
+  return Sum{1};
 }
 
 }  // namespace accrete::device

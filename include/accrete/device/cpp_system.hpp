@@ -2,6 +2,7 @@
 
 #include <accrete/device/executor.hpp>
 #include <accrete/device/panel_weights.hpp>
+#include <accrete/device/processor_scratch.hpp>
 
 #include <thrust/system/cpp/execution_policy.h>
 
@@ -27,6 +28,9 @@ struct CppSystem {
   void run(std::string_view /*kernel*/, Work const& work) const {
     work();
   }
+
+  /// Memory for the moment.
+  [[nodiscard]] ProcessorLoan borrow(std::size_t bytes) const { return borrow_on_processor(bytes); }
 
   void copy_in(void* to, void const* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
   void copy_out(void* to, void const* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }

@@ -9,6 +9,7 @@
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -48,10 +49,23 @@ class CublasLt {
 
   [[nodiscard]] cublasLtHandle_t handle() const { return handle_; }
 
+  /// What stands for everything that an algorithm was chosen by.
+  using Key = std::array<Index, 8>;
+
+  /// The algorithm chosen for `key`; `choose()` is asked the first time.
+  template <class Choose>
+  [[nodiscard]] cublasLtMatmulAlgo_t remembered(Key const& key, Choose const& choose) const {
+    std::lock_guard const lock(mutex_);
+    auto const known = algorithms_.find(key);
+    return known != algorithms_.end() ? known->second : algorithms_.emplace(key, choose()).first->second;
+  }
+
  private:
   CublasLt() { check_cublaslt(cublasLtCreate(&handle_), "cublasLtCreate"); }
 
   cublasLtHandle_t handle_ = nullptr;
+  mutable std::mutex mutex_;
+  mutable std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
 };
 
 /// A matrix of rows in device memory. To cuBLASLt, which counts down columns, it is its own transpose.
@@ -75,6 +89,30 @@ struct DeviceRows {
     return made;
   }
 };
+
+/// The library's first choice for a product C = A B + C, or C = A B: no split of the sum and no workspace, so that an element is
+/// one sum in one order.
+/// @param alignments  of A, B and C, in bytes
+/// @throws DeviceError  when it has none
+[[nodiscard]] inline cublasLtMatmulAlgo_t chosen_algorithm(cublasLtHandle_t handle, cublasLtMatmulDescOpaque_t& operation, cublasLtMatrixLayoutOpaque_t& a, cublasLtMatrixLayoutOpaque_t& b,
+                                                           cublasLtMatrixLayoutOpaque_t& c, std::array<std::uint32_t, 3> const& alignments) {
+  cublasLtMatmulPreferenceOpaque_t preference;
+  check_cublaslt(cublasLtMatmulPreferenceInit(&preference), "cublasLtMatmulPreferenceInit");
+  auto const prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto const& value) {
+    check_cublaslt(cublasLtMatmulPreferenceSetAttribute(&preference, attribute, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
+  };
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::size_t{0});
+  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments[0]);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments[1]);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments[2]);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignments[2]);
+  cublasLtMatmulHeuristicResult_t found{};
+  int count = 0;
+  check_cublaslt(cublasLtMatmulAlgoGetHeuristic(handle, &operation, &a, &b, &c, &c, &preference, 1, &found, &count), "cublasLtMatmulAlgoGetHeuristic");
+  if (count == 0) { fail<DeviceError>("cublasLtMatmulAlgoGetHeuristic", "no algorithm without workspace and split sums"); }
+  return found.algo;
+}
 
 /// y = x W^T [+ y] [+ bias] with float32 accumulation; W [out, in] as x's scalar, y float32. No TF32.
 /// The algorithm is asked for once, at a fixed number of rows, and then used for every number of rows: no split of the sum, no
@@ -104,21 +142,8 @@ class CublasLtProduct {
     x.stride = padded(x.width, x_alignment, x.scalar_bytes());
     y.stride = padded(y.width, y_alignment, y.scalar_bytes());
     CublasLtProduct product(weight, bias, x, y, accumulate);
-    cublasLtMatmulPreferenceOpaque_t preference;
-    check_cublaslt(cublasLtMatmulPreferenceInit(&preference), "cublasLtMatmulPreferenceInit");
-    prefer(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::size_t{0});
-    prefer(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE));
     DeviceRows const w{const_cast<void*>(weight), x.scalar, y.width, x.width, x.width};
-    prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, w.alignment());
-    prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, x_alignment);
-    prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, y_alignment);
-    prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, y_alignment);
-    cublasLtMatmulHeuristicResult_t found{};
-    int count = 0;
-    check_cublaslt(cublasLtMatmulAlgoGetHeuristic(handle, &product.operation_, &product.weight_layout_, &product.x_layout_, &product.y_layout_, &product.y_layout_, &preference, 1, &found, &count),
-                   "cublasLtMatmulAlgoGetHeuristic");
-    if (count == 0) { fail<DeviceError>("cublasLtMatmulAlgoGetHeuristic", "no algorithm for [", x.width, " -> ", y.width, "] without workspace and split sums"); }
-    return found.algo;
+    return chosen_algorithm(handle, product.operation_, product.weight_layout_, product.x_layout_, product.y_layout_, {w.alignment(), x_alignment, y_alignment});
   }
 
   /// Queues the product.
@@ -140,10 +165,6 @@ class CublasLtProduct {
   template <class Value>
   void set(cublasLtMatmulDescAttributes_t attribute, Value const& value) {
     check_cublaslt(cublasLtMatmulDescSetAttribute(&operation_, attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
-  }
-  template <class Value>
-  static void prefer(cublasLtMatmulPreferenceOpaque_t& preference, cublasLtMatmulPreferenceAttributes_t attribute, Value const& value) {
-    check_cublaslt(cublasLtMatmulPreferenceSetAttribute(&preference, attribute, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
   }
 
   void const* weight_;

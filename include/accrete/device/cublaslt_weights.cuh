@@ -20,13 +20,21 @@ namespace accrete::device {
 class CublasLtWeights {
  public:
   CublasLtWeights() = default;
-  /// @param[in] weight [out, in];  @param[in] bias [out] or empty;  host memory, free when this returns
+  /// The values are left as the memory came.
   /// @throws DeviceError  when the device has no room, or there is none
-  CublasLtWeights(Precision precision, MatrixView<float const> weight, VectorView<float const> bias) : storage_(std::make_shared<Storage>(precision, weight, bias)) {}
+  CublasLtWeights(Precision precision, Index outputs, Index inputs, bool has_bias) : storage_(std::make_shared<Storage>(precision, outputs, inputs, has_bias)) {}
 
   [[nodiscard]] Index inputs() const { return storage_ ? storage_->inputs : 0; }
   [[nodiscard]] Index outputs() const { return storage_ ? storage_->outputs : 0; }
+  [[nodiscard]] bool has_bias() const { return storage_ && !storage_->bias.empty(); }
   [[nodiscard]] Precision precision() const { return storage_ ? storage_->precision : Precision::float32; }
+
+  /// Where the weights lie, [out, in], for all copies: float, or null for weights in bfloat16.
+  [[nodiscard]] float* wide() { return storage_->wide.data(); }
+  /// bfloat16, or null for weights in float32.
+  [[nodiscard]] bfloat16* narrow() { return storage_->narrow.data(); }
+  /// [out], or null where there is none.
+  [[nodiscard]] float* bias() { return storage_->bias.data(); }
 
   /// Queues y = x W^T + b, or y += x W^T + b.
   /// @param[in] x [rows, in] in the packed precision;  @param[out] y [rows, out] float;  device memory
@@ -50,17 +58,12 @@ class CublasLtWeights {
     std::mutex mutex;
     std::map<Key, cublasLtMatmulAlgo_t> algorithms;
 
-    Storage(Precision wanted, MatrixView<float const> weight, VectorView<float const> given_bias) : precision(wanted), inputs(weight.extent(1)), outputs(weight.extent(0)), bias(given_bias.shape()) {
+    Storage(Precision wanted, Index output_count, Index input_count, bool has_bias) : precision(wanted), inputs(input_count), outputs(output_count), bias({has_bias ? output_count : 0}) {
       if (precision == Precision::float32) {
-        wide = Matrix<float, CudaMemory>(weight.shape());
-        upload(weight.data(), wide.data(), weight.size());
+        wide = Matrix<float, CudaMemory>({outputs, inputs});
       } else {
-        Matrix<bfloat16> rounded(weight.shape());
-        for (Index i = 0; i < weight.size(); ++i) { rounded.data()[i] = to_bfloat16(weight.data()[i]); }
-        narrow = Matrix<bfloat16, CudaMemory>(weight.shape());
-        upload(rounded.data(), narrow.data(), rounded.size());
+        narrow = Matrix<bfloat16, CudaMemory>({outputs, inputs});
       }
-      upload(given_bias.data(), bias.data(), given_bias.size());
     }
 
     [[nodiscard]] void const* weight() const { return precision == Precision::float32 ? static_cast<void const*>(wide.data()) : narrow.data(); }
@@ -71,14 +74,6 @@ class CublasLtWeights {
       auto const known = algorithms.find(key);
       if (known != algorithms.end()) { return known->second; }
       return algorithms.emplace(key, CublasLtProduct::choose(library->handle(), weight(), bias.data(), x, y, accumulate)).first->second;
-    }
-
-    /// Waits, so that any stream may use the copy.
-    template <class T>
-    static void upload(T const* from, T* to, Index count) {
-      if (count == 0) { return; }
-      check_cuda(cudaMemcpy(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy to the device");
-      check_cuda(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
     }
   };
 

@@ -48,6 +48,10 @@ struct CudaSystem {
     check_cuda(cudaGetLastError(), kernel);
   }
 
+  /// Memory for the moment: free again after the work queued while it is held.
+  /// @throws DeviceError  when there is none left
+  [[nodiscard]] StreamMemory borrow(std::size_t bytes) const { return {bytes, stream}; }
+
   /// @throws DeviceError  when the copy fails
   void copy_in(void* to, void const* from, std::size_t bytes) const { check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync to the device"); }
   /// Done when it returns.

@@ -3,6 +3,7 @@
 #include <accrete/core/executor.hpp>
 #include <accrete/core/tensor.hpp>
 
+#include <concepts>
 #include <string_view>
 
 namespace accrete::device {
@@ -27,6 +28,11 @@ struct DeviceExecutor {
   /// @throws DeviceError  for work that failed since the last wait
   void wait() const { system.wait(); }
 };
+
+/// The systems of the processor. A kernel that CUDA runs another way has its Thrust body for these alone, so that a translation
+/// unit without CUDA's body cannot take another one for it.
+template <class System>
+concept OnProcessor = std::same_as<typename System::Memory, HostMemory>;
 
 }  // namespace accrete::device
 

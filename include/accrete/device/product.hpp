@@ -66,9 +66,22 @@ struct PanelProduct {
 template <class System>
 concept MultipliesPanels = std::same_as<typename System::PackedWeights, PanelWeights>;
 
+/// @throws ValueError  for a precision these products do not have
+inline void expect_packable(Precision precision) {
+  if (precision == Precision::float64) { fail<ValueError>("pack", "the products of a device have float32 and bfloat16 (came: ", name_of(precision), ")"); }
+}
+
 template <MultipliesPanels System>
-[[nodiscard]] PanelWeights pack_on(DeviceExecutor<System> const& exec, MatrixView<float const> weight, VectorView<float const> bias) {
-  return {exec.precision, weight, bias};
+[[nodiscard]] PanelWeights pack_on(DeviceExecutor<System> const& exec, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order) {
+  expect_packable(exec.precision);
+  PanelWeights packed(exec.precision, kernels::detail::outputs_of(weight.shape(), order), kernels::detail::inputs_of(weight.shape(), order), !bias.empty());
+  packed.fill(weight, bias, order);
+  return packed;
+}
+
+template <MultipliesPanels System>
+void repack_on(DeviceExecutor<System> const& /*exec*/, MatrixView<float const> weight, VectorView<float const> bias, kernels::WeightOrder order, PanelWeights& packed) {
+  packed.fill(weight, bias, order);
 }
 
 /// The scalars a product may read and write: float and bfloat16.

@@ -24,7 +24,7 @@ struct SoftmaxRow {
   }
 };
 
-template <class System, std::floating_point T>
+template <OnProcessor System, std::floating_point T>
 void softmax_on(DeviceExecutor<System> const& exec, MatrixView<T> x) {
   if (!x.empty()) { for_each_index(exec, "softmax", x.extent(0), SoftmaxRow<T>{x.data(), x.extent(1)}); }
 }

@@ -154,6 +154,70 @@ void mean_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3> t
   for_each_index(exec, "mean_tokens", mean.size(), MeanOfTokens<T>{tokens.data(), tokens.extent(1), first, tokens.extent(2), mean.data()});
 }
 
+template <class T>
+struct KeptElement {
+  T const* longer;
+  Index longer_rows;
+  Index removed_rows;
+  Index at;
+  Index width;
+  T* shorter;
+
+  ACCRETE_HD void operator()(Index element) const {
+    Index const rows = longer_rows - removed_rows;
+    Index const row = element / width % rows;
+    Index const from = element / width / rows * longer_rows + (row < at ? row : row + removed_rows);
+    shorter[element] = longer[from * width + element % width];
+  }
+};
+
+template <class System, std::floating_point T>
+void remove_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3> longer, Index at, TensorView<T, 3> shorter) {
+  for_each_index(exec, "remove_tokens", shorter.size(), KeptElement<T>{longer.data(), longer.extent(1), longer.extent(1) - shorter.extent(1), at, shorter.extent(2), shorter.data()});
+}
+
+/// One column of one row, summed over the sequences.
+template <class T>
+struct SumOfTokens {
+  T const* tokens;
+  Index batch;
+  Index step;  ///< elements from one sequence to the next
+  T* sums;
+
+  ACCRETE_HD void operator()(Index element) const {
+    T const* const from = tokens + element;
+    Index const stride = step;
+    sums[element] += sum_of<T>(batch, [from, stride](Index sequence) { return from[sequence * stride]; });
+  }
+};
+
+template <class System, std::floating_point T>
+void sum_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3> tokens, Index first, MatrixView<T> sums) {
+  for_each_index(exec, "sum_tokens", sums.size(), SumOfTokens<T>{tokens.data() + first * tokens.extent(2), tokens.extent(0), tokens.extent(1) * tokens.extent(2), sums.data()});
+}
+
+template <class T>
+struct SpreadElement {
+  T const* d_mean;
+  Index first;
+  Index rows;
+  Index width;
+  T* d_tokens;
+
+  ACCRETE_HD void operator()(Index element) const {
+    Index const column = element % width;
+    Index const row = element / width % (rows - first);
+    Index const sequence = element / width / (rows - first);
+    d_tokens[(sequence * rows + first + row) * width + column] += d_mean[sequence * width + column] / static_cast<T>(rows - first);
+  }
+};
+
+template <class System, std::floating_point T>
+void spread_mean_tokens_on(DeviceExecutor<System> const& exec, MatrixView<T const> d_mean, Index first, TensorView<T, 3> d_tokens) {
+  for_each_index(exec, "spread_mean_tokens", d_tokens.extent(0) * (d_tokens.extent(1) - first) * d_tokens.extent(2),
+                 SpreadElement<T>{d_mean.data(), first, d_tokens.extent(1), d_tokens.extent(2), d_tokens.data()});
+}
+
 template <class From, class To>
 struct ConvertedElement {
   From const* from;

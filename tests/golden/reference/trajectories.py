@@ -110,7 +110,7 @@ def trunk_of(p: dict) -> dict:
 
 def by_timm(case: Trajectory, p: dict, start: dict, x, labels, probe, kind: torch.dtype) -> dict:
     model = build_timm(A, p).to(kind)
-    leaves = {name: value.to(kind).requires_grad_() for name, value in start.items()}
+    leaves = {name: value.to(kind, copy=True).requires_grad_() for name, value in start.items()}  # or float32 would learn in `start` itself
     learnable = trunk_of(leaves)
     if case.tuning.kind == "full":
         learnable = trunk_of(dict(model.named_parameters()))

@@ -1,0 +1,173 @@
+// Steps of learning: forward, loss, backward, update, on one batch of made-up pictures under a cosine classifier of 100 classes.
+//   accrete_bench_training --backbone FILE --tuning full|adapter|lora|ssf|vpt-deep --batch B [--precision float32|bfloat16] [--threads N] [--steps K] [--warmup W]
+// Prints one line of JSON for bench/peers/train_step.py.
+
+#include <accrete/accrete.hpp>
+#include <accrete/backbone/vit_trainer.hpp>
+#include <accrete/head/cosine.hpp>
+#include <accrete/train/groups.hpp>
+#include <accrete/train/loss/cross_entropy.hpp>
+#include <accrete/train/sgd.hpp>
+#include <accrete/tuning/bottleneck.hpp>
+#include <accrete/tuning/full.hpp>
+#include <accrete/tuning/lora.hpp>
+#include <accrete/tuning/ssf.hpp>
+
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace accrete;
+
+struct Case {
+  std::string backbone;
+  std::string tuning = "adapter";
+  Index batch = 16;
+  Index steps = 5;
+  Index warmup = 2;
+  HostExecutor<> exec{.threads = 2};
+};
+
+constexpr Index classes = 100;
+constexpr Index prompt_rows = 5;
+
+/// @throws ValueError  for an unknown option or a value it cannot take
+Case parse(std::vector<std::string> const& words) {
+  Case wanted;
+  for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+    std::string const& value = words[i + 1];
+    auto const number = [&](Index least) { return parse_number<Index>(words[i], value, least, 1 << 20); };
+    if (words[i] == "--backbone") {
+      wanted.backbone = value;
+    } else if (words[i] == "--tuning") {
+      wanted.tuning = value;
+    } else if (words[i] == "--batch") {
+      wanted.batch = number(1);
+    } else if (words[i] == "--steps") {
+      wanted.steps = number(1);
+    } else if (words[i] == "--warmup") {
+      wanted.warmup = number(0);
+    } else if (words[i] == "--threads") {
+      wanted.exec.threads = static_cast<int>(number(1));
+    } else if (words[i] == "--precision") {
+      wanted.exec.precision = value_named("precision", value, {Precision::float32, Precision::bfloat16});
+    } else {
+      fail<ValueError>("accrete_bench_training", "there is no option ", words[i]);
+    }
+  }
+  if (words.size() % 2 != 0 || wanted.backbone.empty()) { fail<ValueError>("accrete_bench_training", "--backbone FILE is needed, and every option has a value"); }
+  return wanted;
+}
+
+/// Rows of prompts for every block, that learn.
+struct DeepPrompts {
+  ParameterStore<float>* store;
+  ParameterStore<float>* gradients;
+  Index at;
+
+  [[nodiscard]] TokenInjection tokens(Index block) const {
+    auto const rows = store->view<3>("prompts").slice(block, 1);
+    return {rows, at, block == 0 ? TokenInjection::How::insert : TokenInjection::How::overwrite};
+  }
+  void tokens_gradient(Index block, TensorView<float const, 3> d) const { kernels::sum_tokens(HostExecutor<>{.threads = 1}, d, 0, gradients->view<3>("prompts")[block]); }
+};
+
+/// One store that learns with its momentum.
+struct Learned {
+  ParameterStore<float> values;
+  Sgd::State<float> state;
+  std::vector<ParameterUpdate> updates;
+
+  explicit Learned(ParameterStore<float> store) : values(std::move(store)), state(Sgd{}.start(values)) {
+    for (ParameterSpan const& span : values.trainable()) { updates.push_back({span, 0.01, 5e-4}); }
+  }
+  void step(VectorView<float const> gradients) { Sgd{}.step(state, values, gradients, updates); }
+};
+
+template <class Tuning>
+nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) {
+  auto const vit = Vit<Tuning>::load(wanted.backbone, {}, tuning, 1);
+  VitShape const& shape = vit.shape();
+  Learned trunk(vit.parameters());
+  ParameterStore<float> rows;
+  rows.add({.name = "prompts", .shape = {shape.depth, prompt_rows, shape.width}, .role = "prompt", .trainable_rows = shape.depth});
+  Learned prompts(std::move(rows));
+  ParameterStore<float> prompt_gradients = prompts.values;
+  DeepPrompts hook{&prompts.values, &prompt_gradients, shape.tokens()};
+  NoHook no_hook;
+
+  CosineHead const head;
+  CosineHead::State head_state;
+  head.admit(head_state, {.index = 0, .first_class = 0, .classes = classes}, shape.width);
+  Learned classifier(head_state.parameters());
+  ParameterStore<float> head_gradients = classifier.values;
+
+  Tensor<float, 4> images({wanted.batch, shape.channels, shape.image_height, shape.image_width});
+  Rng({.seed = 1}).fill_normal(0, images.view().reshaped<1>({images.size()}));
+  std::vector<Index> labels;
+  for (Index i = 0; i < wanted.batch; ++i) { labels.push_back(i % classes); }
+  Matrix<float> features({wanted.batch, shape.width});
+  Matrix<float> d_features(features.shape());
+  Matrix<float> logits({wanted.batch, classes});
+  Matrix<float> d_logits(logits.shape());
+
+  VitTrainer<HostExecutor<>> trainer(wanted.exec, vit);
+  nlohmann::json report{{"tuning", wanted.tuning}, {"seconds_per_step", nlohmann::json::array()}, {"loss", nlohmann::json::array()}};
+  for (Index k = 0; k < wanted.warmup + wanted.steps; ++k) {
+    Stopwatch const watch;
+    trainer.zero_gradients();
+    std::fill(prompt_gradients.values().begin(), prompt_gradients.values().end(), 0.0F);
+    std::fill(head_gradients.values().begin(), head_gradients.values().end(), 0.0F);
+    RngKey const dropout{.seed = 1, .purpose = Purpose::dropout, .object = static_cast<std::uint64_t>(k)};
+    if (prompted) {
+      trainer.forward(images.cview(), hook, features.view(), dropout);
+    } else {
+      trainer.forward(images.cview(), no_hook, features.view(), dropout);
+    }
+    head.logits(wanted.exec, classifier.values, features.cview(), logits.view());
+    double const loss = CrossEntropy{}(logits.cview(), labels, {0, classes}, d_logits.view());
+    head.backward(wanted.exec, classifier.values, features.cview(), d_logits.cview(), d_features.view(), head_gradients);
+    if (prompted) {
+      trainer.backward(d_features.cview(), hook);
+    } else {
+      trainer.backward(d_features.cview(), no_hook);
+    }
+    trunk.step(trainer.gradients());
+    if (prompted) { prompts.step(std::as_const(prompt_gradients).values()); }
+    classifier.step(std::as_const(head_gradients).values());
+    trainer.refresh(trunk.values);
+    if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
+    report["loss"].push_back(loss);
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  report["peak_rss_bytes"] = std::int64_t{usage.ru_maxrss} * 1024;
+  return report;
+}
+
+nlohmann::json run(Case const& wanted) {
+  if (wanted.tuning == "full") { return measure(wanted, Full{}, false); }
+  if (wanted.tuning == "adapter") { return measure(wanted, Bottleneck{}, false); }
+  if (wanted.tuning == "lora") { return measure(wanted, Lora{.rank = 8, .keys = true}, false); }
+  if (wanted.tuning == "ssf") { return measure(wanted, Ssf{}, false); }
+  if (wanted.tuning == "vpt-deep") { return measure(wanted, Frozen{}, true); }
+  fail<ValueError>("accrete_bench_training", "there is no tuning ", wanted.tuning);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    std::cout << run(parse({words + 1, words + count})) << '\n';
+    return 0;
+  } catch (std::exception const& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}

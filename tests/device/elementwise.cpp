@@ -1,0 +1,33 @@
+#include "support/compare.hpp"
+#include "support/device.hpp"
+#include "support/tolerances.hpp"
+
+#include <accrete/kernels/elementwise.hpp>
+
+#include <doctest/doctest.h>
+
+namespace {
+using namespace accrete;
+using namespace accrete::test;
+
+template <class T, class Exec>
+void check(Exec const& exec, T value) {
+  auto const x = normal<T>(230, Shape<1>{101});
+  auto const before = normal<T>(231, Shape<1>{101});
+  Vector<double> want({101});
+  for (Index i = 0; i < 101; ++i) { want(i) = widened(x(i)) + widened(before(i)); }
+  auto const x_there = on_device(exec, x);
+  auto y = on_device(exec, before);
+  kernels::add(exec, x_there.cview(), y.view());
+  CHECK(relative_difference(on_host(exec, y), want) <= tolerance<T>(Kind::elementwise));
+  kernels::fill(exec, y.view(), value);
+  for (T const element : on_host(exec, y)) { CHECK(element == value); }
+}
+}  // namespace
+
+TEST_CASE_TEMPLATE("a device adds and fills element by element", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  check<float>(exec, 2.5F);
+  check<double>(exec, -0.1);
+  check<bfloat16>(exec, to_bfloat16(3.0F));
+}
