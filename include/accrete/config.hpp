@@ -48,6 +48,13 @@
 #define ACCRETE_VECTOR_BYTES 16
 #endif
 
+/// Whether the compiler may use the fused multiply-adds of x86.
+#if defined(__FMA__)
+#define ACCRETE_WITH_FMA 1
+#else
+#define ACCRETE_WITH_FMA 0
+#endif
+
 /// Whether the compiler may use the instruction that multiplies pairs of bfloat16 and adds them to a float.
 #if defined(__AVX512F__) && defined(__AVX512BF16__)
 #define ACCRETE_WITH_BFLOAT16_DOT 1

@@ -37,7 +37,7 @@ TEST_CASE_TEMPLATE("vectors are filled and added to", Case, ACCRETE_EXECUTORS_AN
       kernels::add(exec, x, y.view());
       CHECK(same_bits(y, want));
       kernels::fill(exec, y.view(), from_double<T>(-2.5));
-      for (T const value : y) { CHECK_UNARY(value == from_double<T>(-2.5)); }
+      CHECK(std::all_of(y.begin(), y.end(), [](T value) { return value == from_double<T>(-2.5); }));
     }
   }
   Vector<T> three({3});

@@ -24,11 +24,13 @@ void check_input_scalar(Precision packed) {
 /// For an engine that cannot fuse these into the product itself. The last, shorter vector goes the same way as the others.
 template <class S, class Y>
 void finish_row(S const* product, S const* bias, kernels::Epilogue epilogue, Index width, Y* y) {
-  for_vectors<S>(width, [&](Index c, auto lanes) {
-    auto value = lanes.load(product + c);
-    if (bias != nullptr) { value += lanes.load(bias + c); }
-    if (epilogue.accumulate) { value += lanes.load(y + c); }
-    lanes.store(y + c, detail::activate(epilogue.activation, value));
+  detail::with_activation(epilogue.activation, [&](auto activation) {
+    for_vectors<S>(width, [&](Index c, auto lanes) {
+      auto value = lanes.load(product + c);
+      if (bias != nullptr) { value += lanes.load(bias + c); }
+      if (epilogue.accumulate) { value += lanes.load(y + c); }
+      lanes.store(y + c, detail::activate(activation, value));
+    });
   });
 }
 

@@ -10,6 +10,7 @@
 #include <accrete/host/onednn_matmul.hpp>
 #include <accrete/host/scratch.hpp>
 #include <accrete/host/tokens.hpp>
+#include <accrete/host/weight_panels.hpp>
 #include <accrete/kernels/product.hpp>
 
 #include <algorithm>
@@ -25,6 +26,8 @@ namespace accrete::host {
 
 /// Products by oneDNN (interfaces 2.6 and 3): weights in its own blocked layout, bias, activation and accumulation fused.
 /// bfloat16 weights stay bfloat16 where the processor multiplies them; elsewhere they are rounded to it and multiplied in float32.
+/// Where oneDNN only has its general kernels, whose bits depend on the number of rows, our own register tiles multiply, provided that the
+/// compiler may use vectors with fused multiply-adds.
 struct OneDnn {
   static constexpr std::string_view name = "host/onednn";
 
@@ -43,6 +46,10 @@ struct OneDnn {
     [[nodiscard]] Precision precision() const { return shared_ ? shared_->precision : Precision::float32; }
     /// Whether the engine multiplies in float32, whatever the precision says.
     [[nodiscard]] bool multiplies_float32() const { return shared_->form.type == detail::Dnn::data_type::f32; }
+    /// The weight where our own tiles multiply it, else nullptr.
+    [[nodiscard]] WeightPanels const* panels() const { return shared_->panels.empty() ? nullptr : &shared_->panels; }
+    /// [out], or nullptr
+    [[nodiscard]] float const* bias() const { return shared_->form.bias ? static_cast<float const*>(shared_->bias.get_data_handle()) : nullptr; }
     /// Whether a row's bits stay when a product has other rows beside it or more threads; if not, products are cut into equal chunks.
     [[nodiscard]] bool has_fixed_order() const { return shared_->fixed_order; }
 
@@ -63,6 +70,7 @@ struct OneDnn {
       Precision precision = Precision::float32;
       bool fixed_order = true;
       detail::Dnn weight;
+      WeightPanels panels;  // in place of `weight`
       detail::Dnn bias;
       std::optional<detail::CompiledReorder> from_output_rows;
       std::optional<detail::CompiledReorder> from_input_rows;
@@ -83,6 +91,9 @@ namespace detail {
 inline constexpr Index nominal_rows = 1024;
 
 struct RoundedWeight;
+
+/// Whether register tiles are a match for the code that oneDNN chooses at run time.
+inline constexpr bool own_tiles_are_fast = ACCRETE_WITH_FMA != 0 && ACCRETE_VECTOR_BYTES >= 32;
 
 /// Rows of one product where the bits would depend on their number.
 inline constexpr Index onednn_rows = 64;
@@ -115,7 +126,11 @@ inline OneDnn::PackedWeights::PackedWeights(MatrixView<float const> weight, Vect
   if (!description) { fail<Error>("pack", "oneDNN has no product for a weight [", shared->form.outputs, ", ", shared->form.inputs, "]"); }
   try {
     shared->fixed_order = detail::has_fixed_order(*description);
-    shared->weight = Dnn(description->weights_desc(), detail::dnn_engine());
+    if (!shared->fixed_order && detail::own_tiles_are_fast) {
+      shared->panels = WeightPanels(shared->form.inputs, shared->form.outputs);
+    } else {
+      shared->weight = Dnn(description->weights_desc(), detail::dnn_engine());
+    }
     if (!bias.empty()) { shared->bias = Dnn({{1, bias.extent(0)}, Dnn::data_type::f32, Dnn::format_tag::ab}, detail::dnn_engine()); }
   } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", shared->form.outputs, ", ", shared->form.inputs, "]: ", error.what()); }
   shared_ = std::move(shared);
@@ -132,13 +147,17 @@ inline void OneDnn::PackedWeights::assign(MatrixView<float const> weight, Vector
     std::transform(weight.begin(), weight.end(), rounded, [](float w) { return to_float(to_bfloat16(w)); });
     from = rounded;
   }
-  bool const output_rows = order == kernels::WeightOrder::output_rows;
-  try {
-    std::lock_guard const lock(shared.mutex);
-    auto& reorder = output_rows ? shared.from_output_rows : shared.from_input_rows;
-    if (!reorder) { reorder.emplace(shared.form, output_rows ? Dnn::format_tag::ba : Dnn::format_tag::ab, shared.weight.get_desc()); }
-    detail::execute_reorder(*reorder, from, shared.weight);
-  } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", outputs(), ", ", inputs(), "]: ", error.what()); }
+  if (!shared.panels.empty()) {
+    shared.panels.assign(threads, {from, weight.shape()}, order);
+  } else {
+    bool const output_rows = order == kernels::WeightOrder::output_rows;
+    try {
+      std::lock_guard const lock(shared.mutex);
+      auto& reorder = output_rows ? shared.from_output_rows : shared.from_input_rows;
+      if (!reorder) { reorder.emplace(shared.form, output_rows ? Dnn::format_tag::ba : Dnn::format_tag::ab, shared.weight.get_desc()); }
+      detail::execute_reorder(*reorder, from, shared.weight);
+    } catch (dnnl::error const& error) { fail<Error>("pack", "oneDNN refused a weight [", outputs(), ", ", inputs(), "]: ", error.what()); }
+  }
   if (has_bias()) { std::copy(bias.begin(), bias.end(), static_cast<float*>(shared.bias.get_data_handle())); }
 }
 
@@ -256,6 +275,7 @@ void product_on(HostExecutor<OneDnn> const& exec, RowsView<X const> x, OneDnn::P
   check_input_scalar<X>(packed.precision());
   constexpr bool same_scalars = std::is_same_v<X, float> && std::is_same_v<Y, float>;
   int const threads = x.rows * x.width * y.width < detail::worth_threads ? 1 : exec.thread_count();
+  if (packed.panels() != nullptr) { return panel_product(threads, x, *packed.panels(), packed.bias(), epilogue, y); }
   // A float32 engine takes no bfloat16 on either side; a bfloat16 engine takes both scalars as targets.
   bool const widen = packed.multiplies_float32() && !same_scalars;
   if (!widen && x.stride == x.width && y.stride == y.width) { return detail::multiply_dense<X, Y>(threads, x, packed, epilogue, y); }

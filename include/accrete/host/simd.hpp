@@ -10,6 +10,10 @@
 #include <cstring>
 #include <limits>
 
+#if ACCRETE_WITH_FMA
+#include <immintrin.h>
+#endif
+
 /// Vectors as g++ and clang both spell them: arithmetic on `Vec<T>` acts lane by lane. One width for the whole build.
 namespace accrete::host::simd {
 
@@ -42,9 +46,10 @@ using Vec = typename detail::VectorOf<T>::type;
 template <class T>
 inline constexpr int lanes = ACCRETE_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+/// The value in each lane. A difference from zero keeps all bits, also those of -0, and compilers make a plain broadcast of it; of a sum they cannot.
 template <class T>
 [[nodiscard]] inline Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};
 }
 
 /// Unaligned load of `lanes<T>` elements.
@@ -71,11 +76,21 @@ inline void store_part(T* to, Vec<T> v, Index count) {
   std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-/// a * b + c. The compiler fuses it where the target can; all kernels go through here, so that equal sums are rounded equally.
+/// a * b + c; all kernels go through here, so that equal sums are rounded equally. Fused where the target can.
+/// On x86 by name: tuned for some processors (znver2 and znver3), g++ leaves a product and a sum apart where they form the chain
+/// of a loop and fuses them elsewhere, so that the bits would depend on how a loop is unrolled.
+#if ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 64
+[[nodiscard]] inline Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }
+[[nodiscard]] inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm512_fmadd_pd(a, b, c); }
+#elif ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 32
+[[nodiscard]] inline Vec<float> multiply_add(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm256_fmadd_ps(a, b, c); }
+[[nodiscard]] inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm256_fmadd_pd(a, b, c); }
+#else
 template <class V>
 [[nodiscard]] inline V multiply_add(V a, V b, V c) {
   return a * b + c;
 }
+#endif
 
 /// The larger lane; NaN in `b` stays.
 template <class V>

@@ -4,9 +4,10 @@
 #include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/host/executor.hpp>
-#include <accrete/host/micro_kernel.hpp>
 #include <accrete/host/scratch.hpp>
 #include <accrete/host/share_out.hpp>
+#include <accrete/host/simd.hpp>
+#include <accrete/host/tile_product.hpp>
 #include <accrete/kernels/weight_gradient.hpp>
 
 #include <algorithm>
@@ -47,11 +48,11 @@ void pack_columns(RowsView<T const> from, Index first, S* to) {
 template <class S>
 class GradientChunk {
  public:
-  static constexpr Index down = micro::block_rows;
-  static constexpr Index across = micro::block_vectors * simd::lanes<S>;
+  static constexpr Index down = tile_rows;
+  static constexpr Index across = tile_vectors * simd::lanes<S>;
   /// Panels of one item of work: those of dy stay in the second-level cache while the ones of x pass by.
   static constexpr Index item_down = 96 / down;
-  static constexpr Index item_across = 8;
+  static constexpr Index item_across = 12;
 
   GradientChunk(Index outputs, Index inputs, Index rows)
       : outputs_(outputs),
@@ -85,14 +86,14 @@ class GradientChunk {
 
  private:
   void add_block(Index p, Index q, MatrixView<S> dw) const {
-    micro::Scalars<S, 1> const left{dy_ + p * rows_ * down, down};
-    micro::Vectors<S> const right{x_ + q * rows_ * across, across};
+    S const* const left = dy_ + p * rows_ * down;
+    S const* const right = x_ + q * rows_ * across;
     S* const place = dw.data() + p * down * inputs_ + q * across;
     Index const real_down = std::min(down, outputs_ - p * down);
     Index const real_across = std::min(across, inputs_ - q * across);
-    if (real_down == down && real_across == across) { return micro::multiply_block<micro::block_vectors>(rows_, S{1}, left, right, place, inputs_); }
-    S block[static_cast<std::size_t>(down * across)] = {};
-    micro::multiply_block<micro::block_vectors>(rows_, S{1}, left, right, block, across);
+    if (real_across == across) { return multiply_panel<S, TileLeft::columns, TileResult::add>(real_down, tile_vectors, {left, down, right, across, rows_, place, inputs_}); }
+    S block[static_cast<std::size_t>(down * across)];
+    multiply_panel<S, TileLeft::columns>(real_down, tile_vectors, {left, down, right, across, rows_, block, across});
     for (Index i = 0; i < real_down; ++i) {
       for (Index j = 0; j < real_across; ++j) { place[i * inputs_ + j] += block[i * across + j]; }
     }
@@ -108,7 +109,7 @@ class GradientChunk {
 };
 }  // namespace detail
 
-/// Chunks of 256 rows one after the other: their columns are copied to where the block kernel wants them, bfloat16 widened to float,
+/// Chunks of 256 rows one after the other: their columns are copied to where register tiles want them, bfloat16 widened to float,
 /// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw.
 template <class Products, class T>
 void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw) {
