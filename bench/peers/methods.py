@@ -216,6 +216,7 @@ class Experiment:
         state, right = self.random.get_state(), {}
         for rate in RATES:
             self.random.set_state(state)
+            torch.manual_seed(self.seed)
             model = copy.deepcopy(self.frozen.model)
             learnable = tune(model, self.method.tuning, self.random)
             head = self.first_head(model.embed_dim, classes)
@@ -223,6 +224,7 @@ class Experiment:
             with torch.inference_mode():
                 right[rate] = percent(head(torch.from_numpy(extract(model, images[held])).float()).numpy(), labels[held])
         self.random.set_state(state)
+        torch.manual_seed(self.seed)
         return max(RATES, key=lambda rate: (right[rate], -rate)), right
 
     def run(self) -> dict:
