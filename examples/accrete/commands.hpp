@@ -6,6 +6,7 @@ namespace accrete::tool {
 
 // Each adds one command to the tool; the command runs when the line is parsed.
 void add_run(CLI::App& tool);
+void add_resume(CLI::App& tool);
 void add_learn(CLI::App& tool);
 void add_predict(CLI::App& tool);
 void add_evaluate(CLI::App& tool);

@@ -2,6 +2,7 @@
 
 #include <accrete/core/error.hpp>
 #include <accrete/core/settings.hpp>
+#include <accrete/train/checkpoint.hpp>
 #include <accrete/version.hpp>
 
 #include <exception>
@@ -15,6 +16,7 @@ namespace {
 constexpr int done = 0;
 constexpr int refused = 1;
 constexpr int wrong_usage = 2;
+constexpr int interrupted = 130;  // as a shell reports a program that Ctrl-C ended
 
 /// One sentence on one line, whatever the message held.
 int refuse(std::string text, int code) {
@@ -53,6 +55,7 @@ int main(int argc, char** argv) {
   tool.require_subcommand(1);
   tool.option_defaults()->always_capture_default();
   accrete::tool::add_run(tool);
+  accrete::tool::add_resume(tool);
   accrete::tool::add_learn(tool);
   accrete::tool::add_predict(tool);
   accrete::tool::add_evaluate(tool);
@@ -63,10 +66,11 @@ int main(int argc, char** argv) {
   accrete::tool::add_methods(tool);
   try {
     tool.parse(argc, argv);
-  } catch (CLI::ParseError const& error) { return error.get_exit_code() == 0 ? tool.exit(error) : refuse(explain(tool, error), wrong_usage); } catch (accrete::Error const& error) {
-    return refuse(error.what(), refused);
-  } catch (std::bad_alloc const&) { return refuse("there is not enough memory for this", refused); } catch (std::exception const& error) {
-    return refuse(error.what(), refused);
-  }
+  } catch (CLI::ParseError const& error) { return error.get_exit_code() == 0 ? tool.exit(error) : refuse(explain(tool, error), wrong_usage); } catch (accrete::Interrupted const& stop) {
+    std::cerr << "accrete: " << stop.what() << '\n';
+    return interrupted;
+  } catch (accrete::Error const& error) { return refuse(error.what(), refused); } catch (std::bad_alloc const&) {
+    return refuse("there is not enough memory for this", refused);
+  } catch (std::exception const& error) { return refuse(error.what(), refused); }
   return done;
 }

@@ -6,11 +6,13 @@
 #include <accrete/data/examples.hpp>
 #include <accrete/fwd.hpp>
 #include <accrete/prediction.hpp>
+#include <accrete/train/checkpoint.hpp>
 #include <accrete/train/reading.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +28,9 @@ struct RunOn {
 /// What one task or one folder taught.
 struct Lesson {
   Index samples = 0;
-  double train_seconds = 0;       ///< learning by gradient
-  double statistics_seconds = 0;  ///< features, statistics and the head's closed form
+  double train_seconds = 0;              ///< learning by gradient
+  double statistics_seconds = 0;         ///< features, statistics and the head's closed form
+  std::optional<double> feature_change;  ///< of what learned below the head, as `ResultRecord::Task` says
   std::vector<std::string> notes;
   std::vector<std::string> skipped;
 };
@@ -40,7 +43,9 @@ class Model {
   Model& operator=(Model const&) = delete;
   virtual ~Model() = default;
 
-  virtual Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading) = 0;
+  virtual Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading, TrainingRun const& run) = 0;
+  /// Gives a loaded model the pictures of a task that it learned before, in the order of the tasks; for methods that look at them again.
+  virtual void recall(Examples const& examples) = 0;
   [[nodiscard]] virtual Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const = 0;
   [[nodiscard]] virtual ClassMap const& classes() const = 0;
   virtual void save(std::filesystem::path const& path) const = 0;
@@ -65,7 +70,9 @@ struct MethodEntry {
   std::string paper;
   std::vector<std::pair<std::string, std::string>> policies;
   std::vector<SettingText> settings;
-  std::unique_ptr<Model> (*start)(Vit<> const& backbone, Assignments const& assignments, std::uint64_t seed);
+  std::vector<std::string> published;  ///< data sets that settings were published for
+  /// @param[in] published  a data set to take the settings of; the method's standard when empty
+  std::unique_ptr<Model> (*start)(Vit<> const& backbone, std::string const& published, Assignments const& assignments, std::uint64_t seed);
   std::unique_ptr<Model> (*load)(std::filesystem::path const& file, Vit<> const& backbone);
 };
 

@@ -5,26 +5,54 @@
 #include <accrete/backbone/vit.hpp>
 #include <accrete/host/host.hpp>
 #include <accrete/learner.hpp>
-#include <accrete/metric/resources.hpp>
+#include <accrete/method_settings.hpp>
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace accrete::tool {
+
+/// Has settings that were published for data sets.
+template <class Method>
+concept HasPublished = requires {
+  Method::published();
+};
+
+/// Begins with other settings than those of its policies.
+template <class Method>
+concept HasStandard = requires {
+  Method::standard();
+};
+
+/// Looks at pictures of earlier tasks again.
+template <class Learner>
+concept Recalls = requires(Learner& learner, Examples const& examples) {
+  learner.recall(examples);
+};
 
 /// The tool's view of one method: `Method` is a description from `method/`, `Method::Learner<Vit<>>` its composition.
 template <class Method>
 class TypedModel final : public Model {
  public:
   using Learner = typename Method::template Learner<Vit<>>;
+  using Head = std::remove_cvref_t<decltype(std::declval<Learner const&>().head())>;
 
   explicit TypedModel(Learner learner) : learner_(std::move(learner)) {}
 
-  Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading) override {
-    Stopwatch const watch;
-    Observation const seen = learner_.observe(executor(on), examples, reading);
-    return {.samples = seen.samples, .train_seconds = 0, .statistics_seconds = watch.seconds(), .notes = seen.notes, .skipped = seen.skipped};
+  Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading, TrainingRun const& run) override {
+    Observation const seen = learner_.observe(executor(on), examples, reading, run);
+    return {.samples = seen.samples,
+            .train_seconds = seen.train_seconds,
+            .statistics_seconds = seen.statistics_seconds,
+            .feature_change = seen.feature_change,
+            .notes = seen.notes,
+            .skipped = seen.skipped};
+  }
+
+  void recall(Examples const& examples) override {
+    if constexpr (Recalls<Learner>) { learner_.recall(examples); }
   }
 
   [[nodiscard]] Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const override { return learner_.predict(executor(on), examples, reading); }
@@ -36,26 +64,45 @@ class TypedModel final : public Model {
   void merge(Model const& other) override {
     auto const* const same = dynamic_cast<TypedModel const*>(&other);
     if (same == nullptr) { fail<ValueError>("merge", "the models are of different methods"); }
-    learner_.merge(HostExecutor<>{}, same->learner_);
+    if constexpr (MergesStatistics<Head>) {
+      learner_.merge(HostExecutor<>{}, same->learner_);
+    } else {
+      fail<ValueError>("merge", "what ", Method::name, " learns by gradient does not add up; only models of statistics merge");
+    }
   }
 
   void forget(RunOn const& on, std::string const& name, Examples const& examples, Reading const& reading) override {
-    auto const exec = executor(on);
-    FeatureSet const set = extract_features(exec, learner_.backbone(), examples, reading);
-    learner_.forget(exec, name, set.features.view());
+    if constexpr (ForgetsClasses<Head>) {
+      auto const exec = executor(on);
+      FeatureSet const set = learner_.features(exec, examples, reading);
+      learner_.forget(exec, name, set.features.view());
+    } else {
+      fail<ValueError>("forget", "what ", Method::name, " learns by gradient cannot be taken back class by class");
+    }
   }
 
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> settings() const override {
-    std::vector<std::pair<std::string, std::string>> texts;
-    for (auto const& setting : Method::Settings::settings()) { texts.emplace_back(setting.name, setting.text(learner_.head())); }
-    return texts;
-  }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> settings() const override { return learner_.settings(); }
 
  private:
   static HostExecutor<> executor(RunOn const& on) { return HostExecutor<>{.threads = on.threads, .precision = on.precision}; }
 
   Learner learner_;
 };
+
+/// The settings a method begins with.
+template <class Method>
+[[nodiscard]] typename Method::Settings settings_for(std::string const& published) {
+  if constexpr (HasPublished<Method>) {
+    if (!published.empty()) { return published_for(Method::published(), published); }
+  } else {
+    if (!published.empty()) { fail<ValueError>("--published", "no settings of ", Method::name, " were published by data set"); }
+  }
+  if constexpr (HasStandard<Method>) {
+    return Method::standard();
+  } else {
+    return {};
+  }
+}
 
 /// The entry of a method in the tool's list.
 template <class Method>
@@ -67,10 +114,13 @@ template <class Method>
   entry.summary = Method::summary;
   entry.paper = Method::paper;
   entry.policies = Learner::policies();
-  typename Method::Settings const defaults{};
+  auto const defaults = settings_for<Method>("");
   for (auto const& setting : Method::Settings::settings()) { entry.settings.push_back({setting.name, setting.meaning, setting.text(defaults)}); }
-  entry.start = [](Vit<> const& backbone, MethodEntry::Assignments const& assignments, std::uint64_t seed) -> std::unique_ptr<Model> {
-    typename Method::Settings settings{};
+  if constexpr (HasPublished<Method>) {
+    for (auto const& known : Method::published()) { entry.published.push_back(known.data_set); }
+  }
+  entry.start = [](Vit<> const& backbone, std::string const& published, MethodEntry::Assignments const& assignments, std::uint64_t seed) -> std::unique_ptr<Model> {
+    auto settings = settings_for<Method>(published);
     for (auto const& [name, text] : assignments) { assign_setting(Method::Settings::settings(), settings, name, text); }
     return std::make_unique<TypedModel<Method>>(Method::compose(backbone, settings, seed));
   };

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <accrete/backbone/concept.hpp>
+#include <accrete/backbone/reopen.hpp>
+#include <accrete/core/policy_name.hpp>
+#include <accrete/core/settings.hpp>
 #include <accrete/core/task.hpp>
 #include <accrete/data/examples.hpp>
 #include <accrete/fwd.hpp>
@@ -8,10 +11,18 @@
 #include <accrete/io/model_file.hpp>
 #include <accrete/merge/none.hpp>
 #include <accrete/metric/accuracy.hpp>
+#include <accrete/metric/resources.hpp>
 #include <accrete/prediction.hpp>
 #include <accrete/prompt/none.hpp>
+#include <accrete/stream/join.hpp>
+#include <accrete/train/checkpoint.hpp>
+#include <accrete/train/feature_change.hpp>
 #include <accrete/train/feature_pass.hpp>
+#include <accrete/train/memory.hpp>
+#include <accrete/train/prompted.hpp>
 #include <accrete/train/protocol.hpp>
+#include <accrete/train/task_plan.hpp>
+#include <accrete/train/tuned_part.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -32,18 +43,16 @@ struct Observation {
   Index samples = 0;
   std::vector<std::string> notes;    ///< what the head wants said, such as a sub-sampled selection
   std::vector<std::string> skipped;  ///< pictures that were left out, and why
+  double train_seconds = 0.0;        ///< learning by gradient
+  double statistics_seconds = 0.0;   ///< features, statistics and the head's closed form
+  /// |tuned - published| / |published| of the features of the task's pictures, where something below the head learns.
+  std::optional<double> feature_change;
 };
 
 /// Writes into a model file how it was opened, so that `read` opens it again.
 template <class B>
 concept DescribesItself = requires(B const& backbone, ModelWriter const& writer) {
   backbone.write(writer);
-};
-
-/// Opens what `write` described.
-template <class B>
-concept ReopensItself = requires(ModelReader const& reader) {
-  { B::read(reader) } -> std::same_as<B>;
 };
 
 /// Tells in words what its last `fit` chose.
@@ -69,56 +78,73 @@ concept ReportsItsFit = requires(H const& head, typename H::State const& state) 
 /// anything is changed. Copies are independent; the backbone's weights are shared by them.
 template <class Backbone, class Prompt, class Head, class Merge, class Protocol>
 class Learner {
-  static_assert(BackboneAdapter<Backbone>, "the first argument of Learner must be a BackboneAdapter");
+  static_assert(FeatureExtractor<Backbone>, "the first argument of Learner must be a FeatureExtractor");
   static_assert(PromptStrategy<Prompt>, "the second argument of Learner must be a PromptStrategy");
-  static_assert(ClassifierHead<Head>, "the third argument of Learner must be a ClassifierHead");
+  static_assert(ClassifierHead<Head> || TaskwiseHead<Head> || LearnsByGradient<Head>, "the third argument of Learner must be a ClassifierHead, a TaskwiseHead or a head that LearnsByGradient");
   static_assert(MergeRule<Merge>, "the fourth argument of Learner must be a MergeRule");
   static_assert(LearningProtocol<Protocol>, "the fifth argument of Learner must be a LearningProtocol");
-  static_assert(std::is_same_v<Prompt, NoPrompt> && Protocol::trains == Trains::none, "Learner learns from statistics of a plain backbone; learning by gradient is not built");
+  static_assert(Protocol::trains != Trains::none || std::is_same_v<Prompt, NoPrompt>, "a prompt learns by gradient; give the Learner a protocol whose tasks do");
+  static_assert(Protocol::trains != Trains::none || !LearnsByGradient<Head>, "this head learns by gradient; give the Learner a protocol whose tasks do");
+
+  static constexpr bool by_gradient = Protocol::trains != Trains::none;
+  /// Whether something below the head learns.
+  static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
+  /// Whether features of one image differ from task to task, so that a cache of them is of no use.
+  static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && !BanksTunings<Backbone>;
 
  public:
   explicit Learner(Backbone backbone, Prompt prompt = {}, Head head = {}, Merge merge = {}, Protocol protocol = {})
-      : backbone_(std::move(backbone)), prompt_(std::move(prompt)), head_(std::move(head)), merge_(std::move(merge)), protocol_(std::move(protocol)) {}
-
-  /// Learns a task: any examples, of new or known classes.
-  /// @throws ValueError for an empty task or a feature that is not finite;  FileError for a picture that cannot be read
-  template <class Exec>
-  Observation observe(Exec const& exec, Examples const& examples, Reading const& reading = {}) {
-    FeatureSet set = extract_features(exec, backbone_, examples, reading);
-    std::vector<std::string> labels;
-    labels.reserve(set.positions.size());
-    for (Index const position : set.positions) { labels.push_back(examples.class_names()[static_cast<std::size_t>(examples.label(position))]); }
-    Observation seen = observe(exec, set.features.view(), labels);
-    seen.skipped = std::move(set.skipped);
-    return seen;
+      : backbone_(std::move(backbone)), prompt_(std::move(prompt)), head_(std::move(head)), merge_(std::move(merge)), protocol_(std::move(protocol)) {
+    if constexpr (LearnedPrompt<Prompt>) { prompt_.fit_place(prompt_state_, prompt_place(tuned_part(backbone_))); }
   }
 
-  /// Learns a task whose features are at hand.
-  /// @param[in] features [N, D] as `backbone().features` gives them, host memory;  @param[in] labels [N] class names
+  /// Learns a task: any examples, of new or known classes.
+  /// Where the protocol says so, by gradient first; then by one pass in which the head adds its statistics.
+  /// @param[in] run  who is told of the progress, and where the learning is kept against interruptions
+  /// @throws ValueError for an empty task or a feature that is not finite;  FileError for a picture that cannot be read;  Interrupted as the checkpoint says.
+  ///         The learner is then what it was
+  template <class Exec>
+  Observation observe(Exec const& exec, Examples const& examples, Reading const& reading = {}, TrainingRun const& run = {}) {
+    if constexpr (by_gradient) {
+      return observe_by_gradient(exec, examples, reading, run);
+    } else {
+      Stopwatch const watch;
+      FeatureSet set = features(exec, examples, reading);
+      Observation seen = observe(exec, set.features.view(), detail::labels_of(examples, set.positions));
+      seen.skipped = std::move(set.skipped);
+      seen.statistics_seconds = watch.seconds();
+      return seen;
+    }
+  }
+
+  /// Learns a task whose features are at hand; only for tasks that do not learn by gradient.
+  /// @param[in] features [N, D] as `features` gives them, host memory;  @param[in] labels [N] class names
   /// @throws ShapeError, ValueError  before anything is changed
   template <class Exec>
   Observation observe(Exec const& exec, NonDeduced<MatrixView<float const>> features, std::span<std::string const> labels) {
-    check_features("Learner::observe", features);
+    static_assert(ClassifierHead<Head>, "this head learns from examples, task by task");
+    check_features("Learner::observe", features, backbone_.width());
     expects(features.extent(0) == static_cast<Index>(labels.size()), "Learner::observe", "there must be one label per feature", features.extent(0), labels.size());
-    if (labels.empty()) { fail<ValueError>("Learner::observe", "a task must have at least one sample"); }
+    TaskPlan plan = plan_task(classes_, tasks_seen_, labels);
+    if (learns_now()) { fail<ValueError>("Learner::observe", "task ", tasks_seen_, " learns by gradient and needs examples, not features"); }
+    prompt_.begin_task(prompt_state_, plan.task);
+    return finish_task(exec, std::move(plan), features);
+  }
 
-    ClassMap classes = classes_;
-    std::vector<Index> columns;
-    columns.reserve(labels.size());
-    for (std::string const& label : labels) { columns.push_back(classes.add(label, tasks_seen_)); }
-    TaskInfo const task{.index = tasks_seen_, .first_class = classes_.size(), .classes = classes.size() - classes_.size()};
+  /// Gives a learner that was loaded the pictures of a task it learned before, in the order of the tasks. Pictures are not part of a model file,
+  /// and a protocol that looks back goes on only when all of them are there.
+  /// @throws ValueError  when there are as many as tasks were learned already
+  void recall(Examples const& examples) requires LooksBack<Protocol> {
+    auto const task = static_cast<Index>(history_.size());
+    if (task >= tasks_seen_) { fail<ValueError>("Learner::recall", "the pictures of all ", tasks_seen_, " tasks are here already"); }
+    history_.push_back(kept_of(examples, task));
+  }
 
-    prompt_.begin_task(prompt_state_, task);
-    head_.admit(head_state_, classes.size());
-    classes_ = std::move(classes);
-    tasks_seen_ += 1;
-    head_.observe(exec, head_state_, features, columns);
-    head_.fit(exec, head_state_);
-    prompt_.end_task(prompt_state_, task);
-
-    Observation seen{.task = task, .samples = features.extent(0), .notes = {}, .skipped = {}};
-    if constexpr (ReportsItsFit<Head>) { seen.notes = head_.notes(head_state_); }
-    return seen;
+  /// The features of examples under everything learned so far.
+  /// @throws FileError for a picture that cannot be read, unless it may be skipped
+  template <class Exec>
+  [[nodiscard]] FeatureSet features(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
+    return features_of(exec, backbone_, prompt_state_, examples, reading);
   }
 
   /// Scores of pictures against every class seen. A picture's scores do not depend on the others, bit for bit.
@@ -126,7 +152,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
     check_learned();
-    FeatureSet set = extract_features(exec, backbone_, examples, reading);
+    FeatureSet set = features(exec, examples, reading);
     return {.scores = predict_features(exec, set.features.view()), .positions = std::move(set.positions), .skipped = std::move(set.skipped)};
   }
 
@@ -134,7 +160,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, NonDeduced<TensorView<float const, 4>> images) const {
     check_learned();
-    auto const features = backbone_.features(exec, images);
+    auto const features = Prompted(backbone_, prompt_, prompt_state_).features(exec, images);
     Matrix<float> host(features.shape());
     kernels::download(exec, features.cview(), host.view());
     std::vector<Index> positions(static_cast<std::size_t>(host.extent(0)));
@@ -147,7 +173,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Matrix<float> predict_features(Exec const& exec, NonDeduced<MatrixView<float const>> features) const {
     check_learned();
-    check_features("Learner::predict", features);
+    check_features("Learner::predict", features, backbone_.width());
     Matrix<float> scores({features.extent(0), classes_.size()});
     head_.scores(exec, head_state_, features, scores.view());
     return scores;
@@ -176,29 +202,37 @@ class Learner {
     writer.setting("class_tasks", classes_.tasks());
     writer.setting("tasks_seen", tasks_seen_);
     ModelWriter const settings = writer.scope("settings");
-    for (auto const& setting : Head::settings()) { settings.setting(setting.name, setting.text(head_)); }
+    for_each_policy(*this, [&](auto const& policy) {
+      for (auto const& setting : settings_of(policy)) { settings.setting(setting.name, setting.text(policy)); }
+    });
+    if constexpr (LearnedPrompt<Prompt>) { prompt_.write(prompt_state_, writer.scope("prompt")); }
     ModelWriter head_writer = writer.scope("head");
     head_.write(head_state_, head_writer);
     writer.write(path);
   }
 
   /// Reads what `save` wrote.
+  /// @param[in] trunk  the published network that the backbone is, or rests on
   /// @throws FileError  for a truncated or foreign file, another composition (both are named), or another backbone
-  [[nodiscard]] static Learner load(std::filesystem::path const& path, Backbone backbone) {
+  template <class Trunk>
+  [[nodiscard]] static Learner load(std::filesystem::path const& path, Trunk trunk) {
     ModelReader const reader = ModelReader::open(path, composition());
-    ModelReader const trunk = reader.scope("backbone");
-    auto const wanted = trunk.setting<std::string>("hash");
+    ModelReader const recorded = reader.scope("backbone");
+    Backbone backbone = reopened<Backbone>(recorded, std::move(trunk));
+    auto const wanted = recorded.setting<std::string>("hash");
     if (wanted != backbone.hash()) { fail<FileError>(path.string(), "was learned with another backbone: the hash of its weights and options is ", wanted, ", the given one has ", backbone.hash()); }
 
-    Head head{};
+    Learner learner(std::move(backbone));
     ModelReader const settings = reader.scope("settings");
-    for (auto const& setting : Head::settings()) { setting.assign(head, settings.setting<std::string>(setting.name)); }
-    Learner learner(std::move(backbone), Prompt{}, std::move(head));
+    for_each_policy(learner, [&](auto& policy) {
+      for (auto const& setting : settings_of(policy)) { setting.assign(policy, settings.setting<std::string>(setting.name)); }
+    });
     auto const names = reader.setting<std::vector<std::string>>("classes");
     auto const tasks = reader.setting<std::vector<Index>>("class_tasks");
     if (names.size() != tasks.size()) { fail<FileError>(path.string(), "names ", names.size(), " classes but the tasks of ", tasks.size()); }
     for (std::size_t i = 0; i < names.size(); ++i) { learner.classes_.add(names[i], tasks[i]); }
     learner.tasks_seen_ = reader.setting<Index>("tasks_seen");
+    if constexpr (LearnedPrompt<Prompt>) { learner.prompt_.read(learner.prompt_state_, reader.scope("prompt")); }
     learner.head_.read(learner.head_state_, reader.scope("head"));
     if (learner.classes_.size() != static_cast<Index>(names.size()) || learner.head_.classes(learner.head_state_) != learner.classes_.size()) {
       fail<FileError>(path.string(), "names ", names.size(), " classes, ", learner.classes_.size(), " of them different, and holds the statistics of ", learner.head_.classes(learner.head_state_));
@@ -208,7 +242,7 @@ class Learner {
 
   /// The same with the backbone the file records.
   /// @throws FileError  also when that backbone is no longer there
-  [[nodiscard]] static Learner load(std::filesystem::path const& path) requires ReopensItself<Backbone> { return load(path, Backbone::read(ModelReader::open(path, composition()).scope("backbone"))); }
+  [[nodiscard]] static Learner load(std::filesystem::path const& path) { return load(path, TrunkOf<Backbone>::read(ModelReader::open(path, composition()).scope("backbone"))); }
 
   /// Adds what another learner of the same kind and backbone has seen. Classes unite by name; shards of one task give what one run gives.
   /// @throws ValueError  when backbone or settings differ; nothing is changed then
@@ -238,7 +272,7 @@ class Learner {
   template <class Exec>
   void forget(Exec const& exec, std::string const& name, NonDeduced<MatrixView<float const>> features = {}) requires ForgetsClasses<Head> {
     Index const column = classes_.at(name);
-    if (features.extent(0) > 0) { check_features("Learner::forget", features); }
+    if (features.extent(0) > 0) { check_features("Learner::forget", features, backbone_.width()); }
     typename Head::State state = head_state_;
     head_.forget(exec, state, column, features);
     head_.fit(exec, state);
@@ -251,14 +285,24 @@ class Learner {
   [[nodiscard]] Backbone const& backbone() const { return backbone_; }
   [[nodiscard]] Head const& head() const { return head_; }
   [[nodiscard]] typename Head::State const& head_state() const { return head_state_; }
+  [[nodiscard]] Prompt const& prompt() const { return prompt_; }
+  [[nodiscard]] typename Prompt::State const& prompt_state() const { return prompt_state_; }
+  [[nodiscard]] Protocol const& protocol() const { return protocol_; }
+
+  /// Every setting of every policy, by name and as text.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> settings() const {
+    std::vector<std::pair<std::string, std::string>> texts;
+    auto const add = [&](auto const& policy) {
+      for (auto const& setting : settings_of(policy)) { texts.emplace_back(setting.name, setting.text(policy)); }
+    };
+    for_each_policy(*this, add);
+    if constexpr (features_move) { add(tuning_settings(backbone_)); }
+    return texts;
+  }
 
   /// Role and name of every policy.
   [[nodiscard]] static std::vector<std::pair<std::string, std::string>> policies() {
-    return {{"backbone", std::string(Backbone::name)},
-            {"prompt", std::string(Prompt::name)},
-            {"head", std::string(Head::name)},
-            {"merge", std::string(Merge::name)},
-            {"protocol", std::string(Protocol::name)}};
+    return {{"backbone", policy_name<Backbone>()}, {"prompt", policy_name<Prompt>()}, {"head", policy_name<Head>()}, {"merge", policy_name<Merge>()}, {"protocol", policy_name<Protocol>()}};
   }
 
   /// The composition as a model file names it: `Learner<vit, none, prototype, none, statistics-only>`.
@@ -269,12 +313,198 @@ class Learner {
   }
 
  private:
+  /// What gradients move, apart from the learner until the task is done.
+  struct Moved {
+    Backbone backbone;
+    typename Prompt::State prompt;
+    std::optional<typename Head::State> head;  ///< only where the head itself is trained
+  };
+
+  template <class Self, class Use>
+  static void for_each_policy(Self& self, Use const& use) {
+    use(self.head_);
+    use(self.prompt_);
+    use(self.protocol_);
+  }
+
+  /// Whether the next task learns by gradient.
+  [[nodiscard]] bool learns_now() const { return Protocol::trains == Trains::every_task || (Protocol::trains == Trains::first_task && tasks_seen_ == 0); }
+
+  template <class Exec>
+  Observation observe_by_gradient(Exec const& exec, Examples const& examples, Reading const& reading, TrainingRun const& run) {
+    check_history();
+    TaskPlan plan = plan_task(classes_, tasks_seen_, detail::labels_of(examples));
+    Moved moved = begin_task(plan);
+    Stopwatch const training;
+    if (learns_now()) { train(exec, moved, plan, examples, reading, run); }
+    double const train_seconds = training.seconds();
+
+    Stopwatch const statistics;
+    FeatureSet set = features_of(exec, moved.backbone, moved.prompt, examples, reading);
+    check_features("Learner::observe", set.features.view(), moved.backbone.width());
+    std::optional<double> const change = learns_now() ? feature_change(exec, moved.backbone, set, examples, reading) : std::nullopt;
+    plan.keep(set.positions);
+    backbone_ = std::move(moved.backbone);
+    prompt_state_ = std::move(moved.prompt);
+    if (moved.head) { head_state_ = std::move(*moved.head); }
+    Observation seen = finish_task(exec, std::move(plan), set.features.view());
+    seen.skipped = std::move(set.skipped);
+    seen.train_seconds = train_seconds;
+    seen.statistics_seconds = statistics.seconds();
+    seen.feature_change = change;
+    if constexpr (LooksBack<Protocol>) { history_.push_back(kept_of(examples, seen.task.index)); }
+    return seen;
+  }
+
+  /// Copies of everything that gradients move, ready for a task.
+  [[nodiscard]] Moved begin_task(TaskPlan const& plan) const {
+    Moved moved{backbone_, prompt_state_, std::nullopt};
+    prompt_.begin_task(moved.prompt, plan.task);
+    if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
+    if constexpr (LearnsByGradient<Head>) { moved.head = head_state_; }
+    if constexpr (Protocol::replays == Replays::all) { begin_anew(moved, plan); }
+    if constexpr (LearnsByGradient<Head>) { head_.admit(*moved.head, plan.task, backbone_.width()); }
+    return moved;
+  }
+
+  /// Forgets what earlier tasks have moved: all their pictures are learned again together with the new ones.
+  void begin_anew(Moved& moved, TaskPlan const& plan) const {
+    moved.backbone = Backbone(backbone_.trunk(), backbone_.tuning(), {.seed = protocol_.training.seed, .purpose = Purpose::initialisation});
+    moved.head = typename Head::State();
+    Index first = 0;
+    for (Index task = 0; task < plan.task.index; ++task) {
+      auto const classes = static_cast<Index>(std::count(classes_.tasks().begin(), classes_.tasks().end(), task));
+      head_.admit(*moved.head, {.index = task, .first_class = first, .classes = classes}, backbone_.width());
+      first += classes;
+    }
+  }
+
+  /// The stage of a task that learns by gradient.
+  template <class Exec>
+  void train(Exec const& exec, Moved& moved, TaskPlan plan, Examples examples, Reading const& reading, TrainingRun const& run) const {
+    if constexpr (Protocol::replays == Replays::all) {
+      std::vector<Examples> all = history_;
+      all.push_back(std::move(examples));
+      examples = join(std::move(all));
+      plan.columns = columns_of(plan.classes, examples);
+    }
+    auto const stage = protocol_.stage(exec, prompt_, examples, reading, run);
+    std::string const fingerprint = stage_fingerprint(moved, plan, examples);
+    if constexpr (LearnsByGradient<Head>) {
+      TrainingTask task = plan.all_columns(Protocol::competing, fingerprint);
+      if constexpr (LooksBack<Protocol>) {
+        for (Examples const& pictures : history_) { task.memories.push_back({pictures, columns_of(plan.classes, pictures)}); }
+      }
+      stage.train(moved.backbone, moved.prompt, head_, moved.head->parameters(), task);
+    } else {
+      typename Protocol::TrainedHead::Type const temporary{.seed = protocol_.training.seed};
+      typename Protocol::TrainedHead::Type::State state;
+      temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
+      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), plan.own_columns(fingerprint));
+    }
+  }
+
+  /// What is looked at again of a task.
+  [[nodiscard]] Examples kept_of(Examples const& examples, Index task) const {
+    if constexpr (Protocol::replays == Replays::all) {
+      return examples;
+    } else {
+      std::vector<MemorySample> samples;
+      for (Index i = 0; i < examples.size(); ++i) { samples.push_back({i, examples.class_names()[static_cast<std::size_t>(examples.label(i))]}); }
+      EpisodicMemory memory;
+      protocol_.memory.offer(memory, task, samples);
+      std::vector<Index> positions;
+      for (MemorySample const& sample : memory.samples(task)) { positions.push_back(sample.position); }
+      return examples.subset(std::move(positions));
+    }
+  }
+
+  [[nodiscard]] static std::vector<Index> columns_of(ClassMap const& classes, Examples const& examples) {
+    std::vector<Index> columns;
+    for (std::string const& label : detail::labels_of(examples)) { columns.push_back(classes.at(label)); }
+    return columns;
+  }
+
+  void check_history() const {
+    if constexpr (LooksBack<Protocol>) {
+      if (static_cast<Index>(history_.size()) != tasks_seen_) {
+        fail<ValueError>("Learner::observe", "this method looks at pictures of earlier tasks again: those of ", tasks_seen_ - static_cast<Index>(history_.size()), " of ", tasks_seen_,
+                         " tasks are missing; recall them first");
+      }
+    }
+  }
+
+  /// Adds the statistics of a task and makes the plan true.
+  template <class Exec>
+  Observation finish_task(Exec const& exec, TaskPlan plan, MatrixView<float const> features) {
+    if constexpr (ClassifierHead<Head>) {
+      head_.admit(head_state_, plan.classes.size());
+    } else if constexpr (!LearnsByGradient<Head>) {
+      head_.admit(head_state_, plan.task, part_width(backbone_));
+    }
+    classes_ = std::move(plan.classes);
+    tasks_seen_ += 1;
+    if constexpr (LearnsFromFeatures<Head>) {
+      head_.observe(exec, head_state_, features, plan.columns);
+      head_.fit(exec, head_state_);
+    }
+    prompt_.end_task(prompt_state_, plan.task);
+    Observation seen;
+    seen.task = plan.task;
+    seen.samples = features.extent(0);
+    if constexpr (ReportsItsFit<Head>) { seen.notes = head_.notes(head_state_); }
+    return seen;
+  }
+
+  template <class Exec>
+  [[nodiscard]] FeatureSet features_of(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Examples const& examples, Reading reading) const {
+    if constexpr (features_keep_moving) { reading.cache = nullptr; }
+    if constexpr (BanksTunings<Backbone>) {
+      return extract_side_by_side(exec, backbone.networks(), examples, reading);
+    } else {
+      return extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading);
+    }
+  }
+
+  /// How far the learning moved the features of the task's pictures.
+  template <class Exec>
+  [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& examples, Reading const& reading) {
+    if constexpr (!features_move) {
+      return std::nullopt;
+    } else {
+      Index const width = tuned_part(backbone).width();
+      Index const behind = backbone.width() - width;
+      if constexpr (requires { Backbone::begins_with_published; }) {
+        return relative_feature_change(set.features.view(), behind, set.features.view(), 0, width);
+      } else {
+        FeatureSet const published = extract_features(exec, backbone.trunk(), examples.subset(set.positions), reading);
+        return relative_feature_change(set.features.view(), behind, published.features.view(), 0, width);
+      }
+    }
+  }
+
+  /// Names everything a stage begins with, so that a checkpoint is never used for another.
+  [[nodiscard]] std::string stage_fingerprint(Moved const& moved, TaskPlan const& plan, Examples const& examples) const {
+    Sha256 digest;
+    auto const add = [&](std::string text) {
+      text += '\n';
+      digest.update(std::as_bytes(std::span(text)));
+    };
+    add(composition());
+    for (auto const& [name, text] : settings()) { add(name + '=' + text); }
+    add(message(plan.task.index, ' ', plan.task.first_class, ' ', plan.task.classes, ' ', protocol_.training.seed));
+    add(Prompted(moved.backbone, prompt_, moved.prompt).hash());
+    for (Index i = 0; i < examples.size(); ++i) { add(examples.where(i)); }
+    for (Index const column : plan.columns) { add(std::to_string(column)); }
+    return digest.hex();
+  }
+
   void check_learned() const {
     if (classes_.size() == 0) { fail<ValueError>("Learner::predict", "there is no class to choose from; observe a task first"); }
   }
 
-  void check_features(std::string_view function, MatrixView<float const> features) const {
-    expects(features.extent(1) == backbone_.width(), function, "features must have the width of the backbone", features.extent(1), backbone_.width());
+  static void check_features(std::string_view function, MatrixView<float const> features, Index width) {
+    expects(features.extent(1) == width, function, "features must have the width of the backbone", features.extent(1), width);
     for (Index row = 0; row < features.extent(0); ++row) {
       if (!std::all_of(features[row].begin(), features[row].end(), [](float value) { return std::isfinite(value); })) {
         fail<ValueError>(function, "feature ", row, " of ", features.extent(0), " is not finite");
@@ -291,6 +521,7 @@ class Learner {
   typename Head::State head_state_;
   ClassMap classes_;
   Index tasks_seen_ = 0;
+  std::vector<Examples> history_;  ///< pictures that a protocol looks at again, by task
 };
 
 }  // namespace accrete

@@ -109,7 +109,7 @@ TEST_CASE("a state goes through a file bit for bit, and what does not fit togeth
 TEST_CASE("settings are read from text") {
   Head head;
   assign_setting(Head::settings(), head, "aligned_rows", "kept");
-  assign_setting(Head::settings(), head, "epochs", "30");
+  assign_setting(Head::settings(), head, "align-epochs", "30");
   assign_setting(Head::settings(), head, "moments", "diagonal");
   CHECK(head.rows == AlignedRows::kept);
   CHECK(head.alignment.epochs == 30);

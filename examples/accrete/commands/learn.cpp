@@ -15,6 +15,7 @@ struct LearnCommand {
   std::string name;
   std::vector<std::string> folders;
   std::string method = "ranpac";
+  std::string published;
   std::vector<std::string> settings;
   std::uint64_t seed = 1993;
   bool fresh = false;
@@ -27,12 +28,12 @@ struct LearnCommand {
 
 OpenedModel LearnCommand::open() const {
   if (!fresh) {
-    if (!settings.empty()) { fail<ValueError>("learn", "--set belongs to a new model (--new); this one keeps the settings it began with"); }
+    if (!settings.empty() || !published.empty()) { fail<ValueError>("learn", "--set belongs to a new model (--new); this one keeps the settings it began with"); }
     return open_model(model, backbone.file);
   }
   if (std::filesystem::exists(model)) { fail<ValueError>("learn", model, " exists already; leave out --new to add to it"); }
   MethodEntry const& entry = find_method(method);
-  return {.file = model, .method = &entry, .model = entry.start(Vit<>::load(backbone.path(), backbone.options()), parse_assignments(settings), seed)};
+  return {.file = model, .method = &entry, .model = entry.start(Vit<>::load(backbone.path(), backbone.options()), published, parse_assignments(settings), seed)};
 }
 
 void LearnCommand::execute() const {
@@ -43,7 +44,7 @@ void LearnCommand::execute() const {
   {
     ProgressBar bar("learn", draws_bars(run.quiet));
     lesson = opened.model->observe(run.where(), examples,
-                                   {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }});
+                                   {.batch = run.batch, .loader_threads = 1, .skip_bad = run.skip_bad, .cache = nullptr, .progress = [&](Index done, Index total) { bar.update(done, total); }}, {});
   }
   opened.model->save(opened.file);
   if (run.quiet) { return; }
@@ -62,6 +63,7 @@ void add_learn(CLI::App& tool) {
   app.add_option("--name", command->name, "Name of the class")->required();
   app.add_flag("--new", command->fresh, "Start a new model in this file");
   app.add_option("--method", command->method, "Method of a new model, see `accrete methods`");
+  app.add_option("--published", command->published, "Settings of a new model as published for a data set, see `accrete methods`");
   app.add_option("--set", command->settings, "Setting of a new model, name=value; may come again");
   app.add_option("--seed", command->seed, "Seed of a new model");
   command->backbone.declare(app);

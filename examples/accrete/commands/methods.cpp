@@ -17,7 +17,8 @@ void list_as_json() {
     for (auto const& [role, policy] : entry.policies) { policies[role] = policy; }
     nlohmann::ordered_json settings = nlohmann::ordered_json::array();
     for (auto const& setting : entry.settings) { settings.push_back({{"name", setting.name}, {"default", setting.standard}, {"meaning", setting.meaning}}); }
-    list.push_back({{"name", entry.name}, {"summary", entry.summary}, {"composition", entry.composition}, {"policies", policies}, {"settings", settings}, {"paper", entry.paper}});
+    list.push_back(
+        {{"name", entry.name}, {"summary", entry.summary}, {"composition", entry.composition}, {"policies", policies}, {"settings", settings}, {"published", entry.published}, {"paper", entry.paper}});
   }
   std::cout << list.dump(2) << '\n';
 }
@@ -26,6 +27,9 @@ void list_as_text() {
   for (MethodEntry const& entry : methods()) {
     std::cout << entry.name << ": " << entry.summary << "\n  " << entry.paper << "\n  " << entry.composition << '\n';
     for (auto const& setting : entry.settings) { std::cout << "  --set " << setting.name << '=' << setting.standard << "   " << setting.meaning << '\n'; }
+    if (!entry.published.empty()) { std::cout << "  --published"; }
+    for (std::string const& data_set : entry.published) { std::cout << ' ' << data_set; }
+    if (!entry.published.empty()) { std::cout << '\n'; }
   }
 }
 

@@ -57,6 +57,22 @@ concept AcceptsPrompts = requires(B const& backbone, detail::AnyExecutor const& 
   { backbone.pool(exec, tokens) } -> std::same_as<Matrix<float>>;
 };
 
+/// Turns images into features at once.
+template <class B>
+concept ExtractsFeatures = requires(B const& backbone, detail::AnyExecutor const& exec, TensorView<float const, 4> images) {
+  { backbone.features(exec, images) } -> std::same_as<Matrix<float>>;
+};
+
+/// The least a learner of plain features needs: several networks side by side are one too, though they have no common tokens.
+template <class B>
+concept FeatureExtractor = std::copyable<B> && HasWidth<B> && StatesPreprocessing<B> && NamesItsWeights<B> && ExtractsFeatures<B>;
+
+/// Bends the features by what a hook injects.
+template <class B>
+concept FeaturesUnderHooks = requires(B const& backbone, detail::AnyExecutor const& exec, TensorView<float const, 4> images, NoHook hook) {
+  { backbone.features(exec, images, hook) } -> std::same_as<Matrix<float>>;
+};
+
 /// A pre-trained network with hook points: frozen features [B, D] and tokens [B, T, D], accepts prompts.
 template <class B>
 concept BackboneAdapter = std::copyable<B> && HasWidth<B> && StatesPreprocessing<B> && NamesItsWeights<B> && EncodesImages<B> && AcceptsPrompts<B>;

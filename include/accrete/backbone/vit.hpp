@@ -58,6 +58,8 @@ class Vit {
 
  public:
   static constexpr std::string_view name = "vit";
+  /// `vit`, or `vit<tuning>` where something of it learns.
+  [[nodiscard]] static std::string composition() { return std::is_same_v<Tuning, Frozen> ? std::string(name) : message(name, '<', Tuning::name, '>'); }
 
   /// Opens a checkpoint; no weight is read yet.
   /// @param[in] path  a safetensors file, the index of a sharded one, or a folder with either
@@ -86,7 +88,9 @@ class Vit {
   /// Takes over what was learned.
   /// @throws ValueError  when the segments are not those of `parameters()`; nothing is changed then
   void assign(ParameterStore<float> parameters) {
-    if (!(parameters.segments() == parameters_.segments())) { fail<ValueError>("Vit::assign", "the segments must be those of the tuning ", Tuning::name, " (came: ", parameters.size(), " for ", parameters_.size(), ")"); }
+    if (!(parameters.segments() == parameters_.segments())) {
+      fail<ValueError>("Vit::assign", "the segments must be those of the tuning ", Tuning::name, " (came: ", parameters.size(), " for ", parameters_.size(), ")");
+    }
     parameters_ = std::move(parameters);
     forget_packed();
   }

@@ -98,15 +98,38 @@ template <class Policy, class Choice>
   return {std::move(name), std::move(meaning), text, assign};
 }
 
-/// The settings of a part as those of the policy that holds it.
-template <class Policy, class Part>
-[[nodiscard]] std::vector<Setting<Policy>> part_settings(Part Policy::*member) {
-  std::vector<Setting<Policy>> all;
-  for (auto& setting : Part::settings()) {
-    all.push_back({setting.name, setting.meaning, [member, text = setting.text](Policy const& policy) { return text(policy.*member); },
-                   [member, assign = setting.assign](Policy& policy, std::string_view text) { assign(policy.*member, text); }});
+/// Has settings a person may name.
+template <class P>
+concept HasSettings = requires {
+  P::settings();
+};
+
+/// The settings of a policy; none where it has none.
+template <class P>
+[[nodiscard]] std::vector<Setting<P>> settings_of(P const& /*policy*/) {
+  if constexpr (HasSettings<P>) {
+    return P::settings();
+  } else {
+    return {};
   }
-  return all;
+}
+
+/// The settings of a part as settings of the whole it is a member of.
+/// @param[in] prefix  stands in front of every name, where two parts would share one
+template <class Whole, class Part>
+[[nodiscard]] std::vector<Setting<Whole>> part_settings(Part Whole::*member, std::vector<Setting<Part>> const& settings, std::string const& prefix = "") {
+  std::vector<Setting<Whole>> lifted;
+  for (Setting<Part> const& setting : settings) {
+    lifted.push_back({prefix + setting.name, setting.meaning, [member, text = setting.text](Whole const& whole) { return text(whole.*member); },
+                      [member, assign = setting.assign](Whole& whole, std::string_view value) { assign(whole.*member, value); }});
+  }
+  return lifted;
+}
+
+/// The same under the names the part gives them.
+template <class Whole, class Part>
+[[nodiscard]] std::vector<Setting<Whole>> part_settings(Part Whole::*member) {
+  return part_settings(member, Part::settings());
 }
 
 /// Sets one setting by name.

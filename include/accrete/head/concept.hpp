@@ -113,6 +113,10 @@ concept StatesItsStatistics = requires {
 template <class H>
 concept ClassifierHead = std::copyable<H> && HasHeadState<H> && AdmitsClasses<H> && LearnsFromFeatures<H> && ScoresClasses<H> && StoresItsState<H> && StatesItsStatistics<H>;
 
+/// A head of statistics that must know which task a class came with.
+template <class H>
+concept TaskwiseHead = std::copyable<H> && HasHeadState<H> && AdmitsTasks<H> && LearnsFromFeatures<H> && ScoresClasses<H> && StoresItsState<H>;
+
 /// Adds another state: column j of the other becomes column columns[j] of this one.
 template <class H>
 concept MergesStatistics = ClassifierHead<H> && H::statistics.mergeable&& requires(H const& head, typename H::State& state, typename H::State const& other, std::span<Index const> columns) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,8 @@ struct ResultRecord {
     double evaluate_seconds = 0.0;
     std::int64_t peak_rss_bytes = 0;  ///< of the process up to here
     Index skipped = 0;                ///< pictures that could not be read
+    /// How far learning moved the features of the task's pictures, |tuned - published| / |published|; none where nothing below the head learned.
+    std::optional<double> feature_change = std::nullopt;
   };
 
   std::string method;
@@ -71,6 +74,7 @@ namespace detail {
                      {"seconds", {{"train", task.train_seconds}, {"statistics", task.statistics_seconds}, {"evaluate", task.evaluate_seconds}}},
                      {"peak_rss_bytes", task.peak_rss_bytes},
                      {"skipped", task.skipped}});
+    if (task.feature_change) { tasks.back()["feature_change"] = *task.feature_change; }
   }
   return {{"schema", ResultRecord::schema},
           {"accrete_version", ACCRETE_VERSION},

@@ -109,6 +109,10 @@ class AccuracyMatrix {
     return rounded(tasks[static_cast<std::size_t>(j)].percent(), custom);
   }
 
+  /// The counts of a stage by task, as `add` takes them.
+  /// @throws ShapeError  when there is no such stage
+  [[nodiscard]] std::vector<Tally> const& tallies(Index t) const { return checked(t).tasks; }
+
   /// A_t: top-1 over all test pictures of the tasks seen, every picture counting once.
   /// @throws ShapeError  when there is no such stage
   [[nodiscard]] double stage(Index t, Custom custom = Custom::literature) const { return rounded(checked(t).judged().percent(), custom); }

@@ -13,8 +13,11 @@ struct NoPrompt {
 
   void begin_task(State& /*state*/, TaskInfo const& /*task*/) const {}
   void end_task(State& /*state*/, TaskInfo const& /*task*/) const {}
-  [[nodiscard]] NoHook hook(State const& /*state*/) const { return {}; }
+  template <class Exec>
+  [[nodiscard]] NoHook hook(Exec const& /*exec*/, State const& /*state*/) const {
+    return {};
+  }
 };
-static_assert(PromptStrategy<NoPrompt>);
+static_assert(PromptStrategy<NoPrompt> && !LearnedPrompt<NoPrompt>);
 
 }  // namespace accrete

@@ -91,4 +91,24 @@ template <class Exec, class Backbone>
   return set;
 }
 
+/// The features of several networks side by side. Each is found in the cache by itself, so that one that stands still is not run again.
+/// @throws FileError, ValueError  as `extract_features`
+template <class Exec, class Backbone>
+[[nodiscard]] FeatureSet extract_side_by_side(Exec const& exec, std::vector<Backbone> const& networks, Examples const& examples, Reading const& reading = {}) {
+  FeatureSet all;
+  for (std::size_t n = 0; n < networks.size(); ++n) {
+    FeatureSet part = extract_features(exec, networks[n], examples, reading);
+    Index const width = part.features.extent(1);
+    if (n == 0) {
+      all.features = Matrix<float>({part.features.extent(0), width * static_cast<Index>(networks.size())});
+      all.positions = std::move(part.positions);
+      all.skipped = std::move(part.skipped);
+    }
+    for (Index i = 0; i < all.features.extent(0); ++i) {
+      std::copy(part.features[i].begin(), part.features[i].end(), all.features.data() + i * all.features.extent(1) + static_cast<Index>(n) * width);
+    }
+  }
+  return all;
+}
+
 }  // namespace accrete

@@ -8,6 +8,16 @@ namespace accrete {
 /// Which tasks learn by gradient.
 enum class Trains { none, first_task, every_task };
 
+/// Which classes compete in the loss of a task.
+///   of_task  those that occur in the task; older rows of the head neither push nor are pushed
+///   seen     all classes seen so far
+enum class Competing { of_task, seen };
+
+/// Which pictures of earlier tasks are looked at again.
+///   none  no picture is kept
+///   all   every picture of every task: the upper bound
+enum class Replays { none, all };
+
 template <class P>
 concept StatesWhatTrains = requires {
   { P::trains } -> std::convertible_to<Trains>;
@@ -23,5 +33,12 @@ struct StatisticsOnly {
   static constexpr Trains trains = Trains::none;
 };
 static_assert(LearningProtocol<StatisticsOnly>);
+
+/// Says which pictures of earlier tasks are looked at again, and by what policy.
+template <class P>
+concept LooksBack = P::replays == Replays::all || P::GradientPolicy::needs != decltype(P::GradientPolicy::needs){};
+
+[[nodiscard]] constexpr std::string_view name_of(Trains trains) { return trains == Trains::none ? "no-task" : trains == Trains::first_task ? "first-task" : "every-task"; }
+[[nodiscard]] constexpr std::string_view name_of(Competing competing) { return competing == Competing::of_task ? "classes-of-task" : "classes-seen"; }
 
 }  // namespace accrete

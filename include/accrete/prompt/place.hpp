@@ -1,0 +1,17 @@
+#pragma once
+
+#include <accrete/core/tensor.hpp>
+
+namespace accrete {
+
+/// What a prompt must know of the network it is put into.
+struct PromptPlace {
+  Index depth = 0;         ///< number of blocks
+  Index tokens = 0;        ///< rows of a sequence before anything is injected
+  Index width = 0;         ///< D
+  Index patch_inputs = 0;  ///< numbers that make up one patch; what the Xavier bound of VPT looks at
+
+  friend bool operator==(PromptPlace const&, PromptPlace const&) = default;
+};
+
+}  // namespace accrete

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <accrete/core/error.hpp>
+#include <accrete/core/settings.hpp>
+#include <accrete/core/tensor.hpp>
+#include <accrete/data/augment.hpp>
+#include <accrete/train/groups.hpp>
+#include <accrete/train/schedule.hpp>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace accrete {
+
+/// How the rate moves from epoch to epoch.
+enum class RateCurve { constant, cosine, multi_step, linear };
+
+/// Numbers of one stage of learning by gradient. The learning rates of a group are  rate * factor,  bent by the curve over the epochs.
+struct TrainingSettings {
+  Index epochs = 20;
+  Index batch = 48;  ///< pictures of one step; unlike the batch of a plain pass it changes what is learned
+  double rate = 0.01;
+  double minimum_rate = 0.0;  ///< where a cosine ends
+  double backbone_factor = 1.0;
+  double head_factor = 1.0;
+  double weight_decay = 5e-4;
+  RateCurve curve = RateCurve::cosine;
+  Index milestone = 18;  ///< epoch at which a multi-step curve multiplies by gamma
+  double gamma = 0.1;
+  double clip = 0.0;  ///< largest norm of the gradient of one part; 0: any
+  Augmentation augmentation = {};
+  std::uint64_t seed = 1993;  ///< of the order of pictures, their augmentation, and dropout
+
+  [[nodiscard]] AnyRate schedule() const {
+    switch (curve) {
+      case RateCurve::constant: return {ConstantRate{rate}};
+      case RateCurve::multi_step: return {MultiStepRate{rate, {milestone}, gamma}};
+      case RateCurve::linear: return {LinearRate{rate, epochs}};
+      case RateCurve::cosine: break;
+    }
+    return {CosineRate{rate, epochs, minimum_rate}};
+  }
+
+  /// Prompts learn at the base rate.
+  [[nodiscard]] std::array<ParameterGroup, 3> groups() const {
+    return {{{.role = "", .weight_decay = weight_decay},
+             {.role = "backbone", .rate_factor = backbone_factor, .weight_decay = weight_decay},
+             {.role = "head", .rate_factor = head_factor, .weight_decay = weight_decay}}};
+  }
+
+  [[nodiscard]] static std::vector<Setting<TrainingSettings>> settings() {
+    using T = TrainingSettings;
+    double const large = 1e6;
+    std::vector<Setting<T>> all{number_setting("epochs", "passes over the pictures of a task; 0: none", &T::epochs, Index{0}, Index{1000000}),
+                                number_setting("batch", "pictures of one training step", &T::batch, Index{1}, Index{1000000}),
+                                number_setting("rate", "learning rate", &T::rate, 0.0, large),
+                                number_setting("minimum-rate", "rate at which a cosine ends", &T::minimum_rate, 0.0, large),
+                                number_setting("backbone-factor", "multiplies the rate of the backbone", &T::backbone_factor, 0.0, large),
+                                number_setting("head-factor", "multiplies the rate of the head", &T::head_factor, 0.0, large),
+                                number_setting("weight-decay", "pulls what learns towards zero, per unit of the rate", &T::weight_decay, 0.0, large),
+                                choice_setting("curve", "how the rate moves over the epochs", &T::curve,
+                                               std::vector<std::pair<std::string, RateCurve>>{
+                                                   {"constant", RateCurve::constant}, {"cosine", RateCurve::cosine}, {"multi-step", RateCurve::multi_step}, {"linear", RateCurve::linear}}),
+                                number_setting("milestone", "epoch at which a multi-step curve multiplies by gamma", &T::milestone, Index{0}, Index{1000000}),
+                                number_setting("gamma", "what a multi-step curve multiplies by", &T::gamma, 0.0, 1.0),
+                                number_setting("clip", "largest norm of the gradient; 0: any", &T::clip, 0.0, large)};
+    for (auto& setting : part_settings(&T::augmentation, Augmentation::settings())) { all.push_back(std::move(setting)); }
+    return all;
+  }
+};
+
+}  // namespace accrete
