@@ -362,34 +362,36 @@ class Learner {
     prompt_.begin_task(moved.prompt, plan.task);
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state_; }
-    if constexpr (Protocol::replays == Replays::all) { begin_anew(moved, plan); }
+    begin_anew(moved, plan);
     if constexpr (LearnsByGradient<Head>) { head_.admit(*moved.head, plan.task, backbone_.width()); }
     return moved;
   }
 
   /// Forgets what earlier tasks have moved: all their pictures are learned again together with the new ones.
   void begin_anew(Moved& moved, TaskPlan const& plan) const {
-    moved.backbone = Backbone(backbone_.trunk(), backbone_.tuning(), {.seed = protocol_.training.seed, .purpose = Purpose::initialisation});
-    moved.head = typename Head::State();
-    Index first = 0;
-    for (Index task = 0; task < plan.task.index; ++task) {
-      auto const classes = static_cast<Index>(std::count(classes_.tasks().begin(), classes_.tasks().end(), task));
-      head_.admit(*moved.head, {.index = task, .first_class = first, .classes = classes}, backbone_.width());
-      first += classes;
+    if constexpr (ReplaysAll<Protocol>) {
+      moved.backbone = Backbone(backbone_.trunk(), backbone_.tuning(), {.seed = protocol_.training.seed, .purpose = Purpose::initialisation});
+      moved.head = typename Head::State();
+      Index first = 0;
+      for (Index task = 0; task < plan.task.index; ++task) {
+        auto const classes = static_cast<Index>(std::count(classes_.tasks().begin(), classes_.tasks().end(), task));
+        head_.admit(*moved.head, {.index = task, .first_class = first, .classes = classes}, backbone_.width());
+        first += classes;
+      }
     }
   }
 
   /// The stage of a task that learns by gradient.
   template <class Exec>
   void train(Exec const& exec, Moved& moved, TaskPlan plan, Examples examples, Reading const& reading, TrainingRun const& run) const {
-    if constexpr (Protocol::replays == Replays::all) {
+    if constexpr (ReplaysAll<Protocol>) {
       std::vector<Examples> all = history_;
       all.push_back(std::move(examples));
       examples = join(std::move(all));
       plan.columns = columns_of(plan.classes, examples);
     }
     auto const stage = protocol_.stage(exec, prompt_, examples, reading, run);
-    std::string const fingerprint = stage_fingerprint(moved, plan, examples);
+    std::string const fingerprint = run.checkpoint == nullptr ? std::string() : stage_fingerprint(moved, plan, examples);
     if constexpr (LearnsByGradient<Head>) {
       TrainingTask task = plan.all_columns(Protocol::competing, fingerprint);
       if constexpr (LooksBack<Protocol>) {
@@ -406,9 +408,7 @@ class Learner {
 
   /// What is looked at again of a task.
   [[nodiscard]] Examples kept_of(Examples const& examples, Index task) const {
-    if constexpr (Protocol::replays == Replays::all) {
-      return examples;
-    } else {
+    if constexpr (LooksBack<Protocol> && !ReplaysAll<Protocol>) {
       std::vector<MemorySample> samples;
       for (Index i = 0; i < examples.size(); ++i) { samples.push_back({i, examples.class_names()[static_cast<std::size_t>(examples.label(i))]}); }
       EpisodicMemory memory;
@@ -416,6 +416,8 @@ class Learner {
       std::vector<Index> positions;
       for (MemorySample const& sample : memory.samples(task)) { positions.push_back(sample.position); }
       return examples.subset(std::move(positions));
+    } else {
+      return examples;
     }
   }
 
@@ -492,7 +494,8 @@ class Learner {
     };
     add(composition());
     for (auto const& [name, text] : settings()) { add(name + '=' + text); }
-    add(message(plan.task.index, ' ', plan.task.first_class, ' ', plan.task.classes, ' ', protocol_.training.seed));
+    add(message(plan.task.index, ' ', plan.task.first_class, ' ', plan.task.classes));
+    if constexpr (by_gradient) { add(std::to_string(protocol_.training.seed)); }
     add(Prompted(moved.backbone, prompt_, moved.prompt).hash());
     for (Index i = 0; i < examples.size(); ++i) { add(examples.where(i)); }
     for (Index const column : plan.columns) { add(std::to_string(column)); }

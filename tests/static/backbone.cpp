@@ -19,8 +19,8 @@ static_assert(!NamesItsWeights<int> && NamesItsWeights<Vit<>>);
 static_assert(!EncodesImages<int> && EncodesImages<Vit<>>);
 static_assert(!AcceptsPrompts<int> && AcceptsPrompts<Vit<>>);
 
-static_assert(BackboneTuning<Frozen> && !Frozen::trains && !Frozen::bends_forward);
-static_assert(!StatesWhatLearns<int> && !StatesWhatItBends<int> && !BackboneTuning<int>);
+static_assert(BackboneTuning<Frozen> && !BackboneTuning<int>);
+static_assert(NamesItself<Frozen> && DeclaresWhatLearns<Frozen> && StatesItsForm<Frozen> && !NamesItself<int> && !DeclaresWhatLearns<int> && !StatesItsForm<int>);
 
 // A hook may have any of the members; each is found alone.
 struct Tokens {

@@ -3,6 +3,7 @@
 #include <accrete/core/rng.hpp>
 #include <accrete/fwd.hpp>
 
+#include <concepts>
 #include <type_traits>
 #include <utility>
 

@@ -222,7 +222,7 @@ class Vit {
   template <class T, class Exec>
   [[nodiscard]] VitTraining<Exec, T> training(Exec const& exec, ParameterStore<SumScalar<T>> const& parameters) const {
     VitParameters const published(shared_->checkpoint, shared_->blueprint);
-    auto const read = [&](std::string const& parameter) { return published_values<SumScalar<T>>(published, parameter); };
+    auto const read = [&](std::string const& tensor) { return published_values<SumScalar<T>>(published, tensor); };
     return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form());
   }
 
@@ -308,24 +308,24 @@ class Vit {
 
   Vit(std::shared_ptr<detail::OpenedVit> shared, Tuning tuning, RngKey const& key) : shared_(std::move(shared)), tuning_(std::move(tuning)) {
     VitParameters const published(shared_->checkpoint, shared_->blueprint);
-    TunedNetwork const network{shape(), published.positioned(), [&](std::string const& parameter) { return published_values<float>(published, parameter); }};
+    TunedNetwork const network{shape(), published.positioned(), [&](std::string const& tensor) { return published_values<float>(published, tensor); }};
     tuning_.declare(network, key, parameters_);
     forget_packed();
   }
 
   /// Published values in the scalar of learning; positions fitted to the images' grid.
   template <class S>
-  [[nodiscard]] Vector<S> published_values(VitParameters const& published, std::string const& parameter) const {
+  [[nodiscard]] Vector<S> published_values(VitParameters const& published, std::string const& tensor) const {
     auto const convert = [](float const* from, Index count) {
       Vector<S> to({count});
       std::copy_n(from, count, to.begin());
       return to;
     };
-    if (parameter == "pos_embed") {
+    if (tensor == "pos_embed") {
       auto const rows = published.position_rows(shared_->positions);
       return convert(rows.data(), rows.size());
     }
-    auto const values = published(parameter);
+    auto const values = published(tensor);
     return convert(values.vector().data(), values.vector().size());
   }
 

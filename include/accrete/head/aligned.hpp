@@ -118,7 +118,8 @@ struct AlignedHead {
   }
 
   [[nodiscard]] static std::vector<Setting<AlignedHead>> settings() {
-    auto all = part_settings(&AlignedHead::alignment, Alignment::settings(), "align-");
+    auto all = part_settings(&AlignedHead::head);
+    for (auto& setting : part_settings(&AlignedHead::alignment, Alignment::settings(), "align-")) { all.push_back(std::move(setting)); }
     all.push_back(choice_setting("aligned_rows", "whether training goes on from aligned rows", &AlignedHead::rows,
                                  std::vector<std::pair<std::string, AlignedRows>>{{"scored", AlignedRows::scored}, {"kept", AlignedRows::kept}}));
     all.push_back(choice_setting("moments", "what is kept of the covariances", &AlignedHead::moments,

@@ -114,8 +114,8 @@ class GradientLoop {
     double const loss = add_gradient(labels, 1.0);
     if (!std::isfinite(loss)) { fail<ValueError>("learning by gradient", "the loss is no longer finite in epoch ", place_.epoch, ", batch ", place_.batch, "; a smaller rate may help"); }
     source_.collect();
-    if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     part_.attach(gradients_.values());
+    if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     if (settings_.clip > 0.0) { clip_together(parts_, settings_.clip); }
     for (auto* const part : parts_) { part->step(groups_, schedule_, place_.epoch); }
     source_.refresh();
@@ -164,7 +164,6 @@ class GradientLoop {
     if (task_.memories.empty()) { return; }
     Index const learning = learning_parameters(parts_);
     Vector<float> gradient({learning});
-    part_.attach(gradients_.values());
     gather_gradient(parts_, gradient.view());
     std::vector<ReplayedTask> const looked_at = memories();
     Matrix<float> constraints({static_cast<Index>(looked_at.size()), learning});

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -134,7 +135,10 @@ struct BalancedMemory {
     memory.keep(task, std::move(subset), static_cast<Index>(samples.size()));
   }
 
-  [[nodiscard]] static std::vector<Setting<BalancedMemory>> settings() { return {number_setting("per_task", "samples kept of each task", &BalancedMemory::per_task, Index{0}, Index{1} << 32U)}; }
+  [[nodiscard]] static std::vector<Setting<BalancedMemory>> settings() {
+    return {number_setting("per_task", "samples kept of each task", &BalancedMemory::per_task, Index{0}, Index{1} << 32U),
+            number_setting("memory_seed", "draws the samples that are kept", &BalancedMemory::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};
+  }
 
  private:
   /// Positions in `samples`, by class, in the order in which the classes came.

@@ -34,9 +34,13 @@ struct StatisticsOnly {
 };
 static_assert(LearningProtocol<StatisticsOnly>);
 
-/// Says which pictures of earlier tasks are looked at again, and by what policy.
+/// Learns all pictures of all tasks again.
 template <class P>
-concept LooksBack = P::replays == Replays::all || P::GradientPolicy::needs != decltype(P::GradientPolicy::needs){};
+concept ReplaysAll = P::replays == Replays::all;
+
+/// Looks at pictures of earlier tasks again: at all of them, or at those that its gradient policy keeps.
+template <class P>
+concept LooksBack = ReplaysAll<P> || P::GradientPolicy::needs != decltype(P::GradientPolicy::needs){};
 
 [[nodiscard]] constexpr std::string_view name_of(Trains trains) { return trains == Trains::none ? "no-task" : trains == Trains::first_task ? "first-task" : "every-task"; }
 [[nodiscard]] constexpr std::string_view name_of(Competing competing) { return competing == Competing::of_task ? "classes-of-task" : "classes-seen"; }

@@ -69,6 +69,7 @@ struct TrainingSettings {
                                 number_setting("milestone", "epoch at which a multi-step curve multiplies by gamma", &T::milestone, Index{0}, Index{1000000}),
                                 number_setting("gamma", "what a multi-step curve multiplies by", &T::gamma, 0.0, 1.0),
                                 number_setting("clip", "largest norm of the gradient; 0: any", &T::clip, 0.0, large)};
+    all.push_back(number_setting("training-seed", "draws the order of the pictures, their augmentation, and dropout", &T::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
     for (auto& setting : part_settings(&T::augmentation, Augmentation::settings())) { all.push_back(std::move(setting)); }
     return all;
   }

@@ -1,0 +1,161 @@
+#include "support/files.hpp"
+#include "support/program.hpp"
+
+#include <accrete/core/rng.hpp>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace accrete;
+using namespace accrete::test;
+using nlohmann::json;
+
+namespace {
+
+/// A short run with gradients in every phase.
+std::vector<std::string> short_run(std::string const& method, std::string const& out) {
+  return {"run", "--method",  method, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "6", "--epochs", "2", "--set", "batch=4", "--out", out, "--checkpoint-seconds",
+          "0",   "--threads", "2",    "--quiet"};
+}
+
+/// Starts a program that runs until it is signalled or done.
+pid_t start(std::vector<std::string> const& arguments) {
+  pid_t const child = fork();
+  if (child == 0) {
+    std::vector<std::string> copies = arguments;
+    copies.insert(copies.begin(), ACCRETE_TOOL);
+    std::vector<char*> list;
+    for (std::string& argument : copies) { list.push_back(argument.data()); }
+    list.push_back(nullptr);
+    execv(list.front(), list.data());
+    _exit(127);
+  }
+  return child;
+}
+
+/// Signals a program after a while and waits for its end.
+int end_after(pid_t child, double seconds, int signal) {
+  usleep(static_cast<useconds_t>(seconds * 1e6));
+  kill(child, signal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+/// How many runs are killed: few where nobody waits for it.
+int kills() {
+  char const* const text = std::getenv("ACCRETE_KILLS");
+  return text == nullptr ? 4 : std::atoi(text);
+}
+
+}  // namespace
+
+TEST_CASE("a run that was killed at any moment goes on to the same model, bit for bit") {
+  TemporaryFolder const folder;
+  Rng const moments({.seed = static_cast<std::uint64_t>(kills()), .purpose = Purpose::shuffle});
+  std::uint64_t drawn = 0;
+  std::vector<std::string> const methods{"aper-adapter", "slca", "linear-probe"};
+  for (std::size_t m = 0; m < methods.size(); ++m) {
+    CAPTURE(methods[m]);
+    std::string const whole = (folder / ("whole-" + methods[m])).string();
+    auto const began = std::chrono::steady_clock::now();
+    REQUIRE(run_program(ACCRETE_TOOL, short_run(methods[m], whole)).code == 0);
+    double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    std::string const wanted = read_file(whole + "/model.safetensors");
+    int const share = (kills() + static_cast<int>(m)) / static_cast<int>(methods.size());
+    for (int attempt = 0; attempt < share; ++attempt) {
+      CAPTURE(attempt);
+      std::string const out = (folder / ("killed-" + methods[m])).string();
+      std::filesystem::remove_all(out);
+      int status = end_after(start(short_run(methods[m], out)), seconds * moments.uniform(drawn++), SIGKILL);
+      for (int round = 0; WIFSIGNALED(status) && round < 3; ++round) {
+        if (!std::filesystem::exists(out + "/progress.json")) { break; }  // it was too early: nothing has begun, or everything was done
+        status = end_after(start({"resume", out, "--quiet"}), seconds * moments.uniform(drawn++), SIGKILL);
+      }
+      if (std::filesystem::exists(out + "/progress.json")) { REQUIRE(run_program(ACCRETE_TOOL, {"resume", out, "--quiet"}).code == 0); }
+      if (!std::filesystem::exists(out + "/model.safetensors")) { continue; }
+      CHECK(read_file(out + "/model.safetensors") == wanted);
+    }
+  }
+}
+
+TEST_CASE("Ctrl-C keeps what was learned, says how to go on, and ends with its own code") {
+  TemporaryFolder const folder;
+  std::string const whole = (folder / "whole").string();
+  std::string const out = (folder / "stopped").string();
+  REQUIRE(run_program(ACCRETE_TOOL, short_run("aper-adapter", whole)).code == 0);
+  std::vector<std::string> arguments = short_run("aper-adapter", out);
+  *(std::find(arguments.begin(), arguments.end(), "--checkpoint-seconds") + 1) = "100000";
+  pid_t const child = start(arguments);
+  while (!std::filesystem::exists(out + "/progress.json")) { usleep(1000); }
+  int const status = end_after(child, 0.05, SIGINT);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 130) {
+    CHECK(std::filesystem::exists(out + "/progress.json"));
+    Finished const finished = run_program(ACCRETE_TOOL, {"resume", out});
+    CHECK(finished.code == 0);
+    CHECK(finished.out.find("going on behind task") != std::string::npos);
+  }
+  CHECK(read_file(out + "/model.safetensors") == read_file(whole + "/model.safetensors"));
+  Finished const again = run_program(ACCRETE_TOOL, {"resume", out});
+  CHECK(again.code == 1);
+  CHECK(again.err.find("finished") != std::string::npos);
+  CHECK(run_program(ACCRETE_TOOL, {"resume", (folder / "nothing").string()}).code == 1);
+}
+
+TEST_CASE("a result tells how far a tuning moved the features, and the summary says when it moved nothing") {
+  TemporaryFolder const folder;
+  std::string const out = (folder / "run").string();
+  REQUIRE(run_program(ACCRETE_TOOL, short_run("aper-adapter", out)).code == 0);
+  json const moved = json::parse(read_file(out + "/result.json"));
+  CHECK(moved["tasks"][0]["feature_change"].get<double>() > 1e-6);
+  CHECK(moved["tasks"][0]["seconds"]["train"].get<double>() > 0.0);
+  CHECK(!moved["tasks"][1].contains("feature_change"));
+  CHECK(moved["settings"]["epochs"] == 2);
+
+  std::string const still = (folder / "still").string();
+  std::vector<std::string> const idle{"run", "--method", "aper-adapter", "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "6", "--epochs", "0", "--out", still};
+  Finished const finished = run_program(ACCRETE_TOOL, idle);
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  CHECK(finished.out.find("the tuning changed nothing") != std::string::npos);
+  CHECK(json::parse(read_file(still + "/result.json"))["tasks"][0]["feature_change"] == 0.0);
+}
+
+TEST_CASE("every method runs, saves, and is found again by what its model says it is") {
+  TemporaryFolder const folder;
+  json const list = json::parse(run_program(ACCRETE_TOOL, {"methods", "--json"}).out);
+  std::vector<std::string> compositions;
+  for (json const& method : list) {
+    std::string const name = method["name"];
+    CAPTURE(name);
+    CHECK(std::find(compositions.begin(), compositions.end(), method["composition"].get<std::string>()) == compositions.end());
+    compositions.push_back(method["composition"]);
+    std::vector<std::string> names;
+    for (json const& setting : method["settings"]) { names.push_back(setting["name"]); }
+    std::vector<std::string> once = names;
+    std::sort(once.begin(), once.end());
+    CHECK(std::adjacent_find(once.begin(), once.end()) == once.end());
+    std::string const out = (folder / name).string();
+    std::vector<std::string> arguments{"run", "--method", name, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "5", "--out", out, "--quiet"};
+    auto const has = [&](char const* setting) { return std::find(names.begin(), names.end(), setting) != names.end(); };
+    if (has("epochs")) { arguments.insert(arguments.end(), {"--epochs", "1", "--set", "batch=4"}); }
+    if (has("per_task")) { arguments.insert(arguments.end(), {"--set", "per_task=4"}); }
+    if (has("projection")) { arguments.insert(arguments.end(), {"--set", "projection=100"}); }
+    Finished const finished = run_program(ACCRETE_TOOL, arguments);
+    REQUIRE_MESSAGE(finished.code == 0, finished.err);
+    json const result = json::parse(read_file(out + "/result.json"));
+    CHECK(result["tasks"].size() == 2);
+    json const answer = json::parse(run_program(ACCRETE_TOOL, {"predict", out, std::string(ACCRETE_GOLDEN_DIR) + "/images/rgb.png", "--json"}).out);
+    CHECK(answer[0]["top"].size() == 3);
+  }
+}
