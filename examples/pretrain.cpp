@@ -134,7 +134,7 @@ struct Learned {
 
 template <class Exec>
 double accuracy(Exec const& exec, ac::Vit<ac::Full> const& vit, ac::LinearHead const& head, ac::ParameterStore<float> const& classifier, ac::Examples const& examples) {
-  auto const set = ac::extract_features(exec, vit, examples, {.batch = 256});
+  auto const set = ac::extract_features(exec, vit, examples, {.batch = 256, .loader_threads = 1, .skip_bad = false, .cache = nullptr, .progress = {}});
   ac::Matrix<float> logits({set.features.extent(0), static_cast<Index>(examples.class_names().size())});
   head.logits(exec, classifier, set.features.cview(), logits.view());
   Index hits = 0;

@@ -176,8 +176,16 @@ class Alignment:
                 optimiser.step()
 
 
+class Frozen:
+    """The network before any learning and what it makes of all images: the same for every run."""
+
+    def __init__(self, weights: Path, images: np.ndarray, test_images: np.ndarray):
+        self.model = load_network(weights)
+        self.features, self.test_features = extract(self.model, images), extract(self.model, test_images)
+
+
 class Experiment:
-    def __init__(self, options, data: tuple, name: str, seed: int):
+    def __init__(self, options, data: tuple, frozen: Frozen, name: str, seed: int):
         import torch
 
         torch.manual_seed(seed)  # dropout
@@ -185,15 +193,16 @@ class Experiment:
         self.options, self.method, self.name, self.seed = options, METHODS[name], name, seed
         self.protocol = PROTOCOLS[options.protocol]
         self.order, self.images, self.labels, self.test_images, self.test_labels = data
-        self.frozen = load_network(options.weights)
+        self.frozen = frozen
 
     def task(self, t: int) -> range:
         first = sum(self.protocol["sizes"][:t])
         return range(first, first + self.protocol["sizes"][t])
 
-    def of(self, classes: range) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, classes: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(images, labels, features of the frozen network)"""
         mine = np.isin(self.labels, classes)
-        return self.images[mine], self.labels[mine]
+        return self.images[mine], self.labels[mine], self.frozen.features[mine]
 
     def first_head(self, width: int, classes: int):
         return LinearBlocks(width, self.random).append(classes) if self.method.classifier == "linear" else CosineHead(width, classes, self.random)
@@ -207,41 +216,45 @@ class Experiment:
         state, right = self.random.get_state(), {}
         for rate in RATES:
             self.random.set_state(state)
-            model = copy.deepcopy(self.frozen)
+            torch.manual_seed(self.seed)
+            model = copy.deepcopy(self.frozen.model)
             learnable = tune(model, self.method.tuning, self.random)
             head = self.first_head(model.embed_dim, classes)
             train(model, learnable, head, Rows(images[rest], labels[rest], self.random), self.method, self.protocol["epochs"], rate)
             with torch.inference_mode():
                 right[rate] = percent(head(torch.from_numpy(extract(model, images[held])).float()).numpy(), labels[held])
         self.random.set_state(state)
+        torch.manual_seed(self.seed)
         return max(RATES, key=lambda rate: (right[rate], -rate)), right
 
     def run(self) -> dict:
         import torch
 
         m, start, epochs = self.method, time.perf_counter(), self.protocol["epochs"]
-        model = copy.deepcopy(self.frozen)
+        model = copy.deepcopy(self.frozen.model)
         width, classes = model.embed_dim, sum(self.protocol["sizes"])
         test, truth = self.test_images, self.test_labels
         report = {"method": self.name, "protocol": self.options.protocol, "seed": self.seed, "class_order": self.order.tolist(),
                   "train_images": len(self.labels), "test_images": len(truth), "tasks": []}
-        images, labels = self.of(self.task(0))
+        images, labels, _ = self.of(self.task(0))
         rate, report["held_out"] = (m.rate, {}) if self.options.protocol == "S" else self.choose_rate(images, labels, len(self.task(0)))
         report["rate"] = rate
         learnable = tune(model, m.tuning, self.random)
-        frozen_test, tuned_test = extract(self.frozen, test), None
+        frozen_test, tuned_test = self.frozen.test_features, None
         blocks, alignment = LinearBlocks(width, self.random), Alignment(m, self.random)
         prototypes = np.zeros((0, 2 * width))
         for t in range(len(self.protocol["sizes"])):
             begin, now = time.perf_counter(), self.task(t)
-            images, labels = self.of(now)
+            images, labels, frozen_features = self.of(now)
+            seen = truth < now.stop
             entry = {"classes": self.order[now.start:now.stop].tolist()}
             if t == 0 or m.every_task:
                 head = blocks.append(len(now)) if m.classifier == "linear" else CosineHead(width, len(now), self.random)
                 rows = Rows(images, labels - now.start, self.random)
                 entry["losses"] = train(model, learnable, head, rows, m, epochs, rate)
-                tuned_test = extract(model, test)
-            seen = truth < now.stop
+                tuned_test = np.full_like(frozen_test, np.nan)  # of every test image, or of those asked for before the next change
+                needed = seen if m.every_task else slice(None)
+                tuned_test[needed] = extract(model, test[needed])
             if m.classifier == "linear":
                 kept = [copy.deepcopy(block.state_dict()) for block in blocks.blocks]
                 if m.alignment:
@@ -252,7 +265,7 @@ class Experiment:
                 for block, state in zip(blocks.blocks, kept):
                     block.load_state_dict(state)
             elif m.classifier == "concatenated":
-                both = np.concatenate([extract(self.frozen, images), extract(model, images)], 1)
+                both = np.concatenate([frozen_features, extract(model, images)], 1)
                 prototypes = np.concatenate([prototypes, [both[labels == c].mean(0) for c in now]])
                 scores = unit(np.concatenate([frozen_test[seen], tuned_test[seen]], 1)) @ unit(prototypes).T
             else:
@@ -337,6 +350,7 @@ def main() -> None:
     data = scheme(options.data, options.per_class, sum(PROTOCOLS[options.protocol]["sizes"]))
     settings = {"protocol": options.protocol, **PROTOCOLS[options.protocol], "per_class": options.per_class,
                 "methods": {name: asdict(METHODS[name]) for name in options.methods}}
+    frozen = Frozen(options.weights, data[1], data[3])
     reports = []
     if options.json and options.json.is_file():
         before = json.loads(options.json.read_text())
@@ -351,7 +365,7 @@ def main() -> None:
         for name in options.methods:
             if (name, seed) in done:
                 continue
-            reports.append(Experiment(options, data, name, seed).run())
+            reports.append(Experiment(options, data, frozen, name, seed).run())
             show(reports[-1])
             if options.json:
                 options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 Both get the same weights and learn the same tensors (tunings.py) under a cosine classifier of 100 classes, with SGD,
 momentum 0.9, decay 5e-4. Every round starts a fresh process for each, in turn, so that the largest resident memory is
-that of the one job, and what slows the machine down slows all of them down.
+that of the one job, and what slows the machine down slows all of them down. `at start` is what of that memory PyTorch
+takes before there is a network.
 
     python train_step.py [--models vit_tiny_patch16_224,...] [--tunings full,adapter,...] [--rounds 3] [--without-ours]
 """
@@ -102,11 +103,11 @@ def show(result: dict, options) -> None:
     basis = "PyTorch's float32" if options.without_ours else "ours in the same precision"
     print(f"\n{result['model']}, {result['tuning']}, batch {result['batch']}, {options.threads} threads, "
           f"{options.rounds} rounds of {options.steps} steps; time and memory are against {basis}")
-    print(f"{'':10} {'':9} {'seconds':>9} {'middle half':>19} {'best':>9} {'time':>7} {'peak MB':>9} {'memory':>7}   loss, first and last")
+    print(f"{'':10} {'':9} {'seconds':>9} {'middle half':>19} {'best':>9} {'time':>7} {'peak MB':>9} {'memory':>7} {'at start':>9}   loss, first and last")
     for row in result["rows"]:
         s = row["seconds"]
         print(f"{row['who']:10} {row['precision']:9} {s['median']:9.4f} {s['low']:9.4f} {s['high']:9.4f} {s['best']:9.4f} "
-              f"{row['time_ratio']:6.2f}x {row['peak_rss_bytes'] / 1e6:9.0f} {row['memory_ratio']:6.2f}x   {row['loss'][0]:.4f} {row['loss'][-1]:.4f}")
+              f"{row['time_ratio']:6.2f}x {row['peak_rss_bytes'] / 1e6:9.0f} {row['memory_ratio']:6.2f}x {row['rss_before_bytes'] / 1e6:9.0f}   {row['loss'][0]:.4f} {row['loss'][-1]:.4f}")
 
 
 def main() -> None:

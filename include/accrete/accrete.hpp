@@ -5,6 +5,5 @@
 // IWYU pragma: begin_exports
 #include <accrete/host/eigen.hpp>
 #include <accrete/host/host.hpp>
-#include <accrete/host/xtensor.hpp>
 #include <accrete/portable.hpp>
 // IWYU pragma: end_exports

@@ -91,10 +91,11 @@ TEST_CASE("flip and brightness are Pillow's") {
 TEST_CASE("a random crop is a part of the padded picture") {
   auto const file = golden("augment");
   Image const image = picture(file);
-  for (auto const& [name, border] : std::vector<std::pair<std::string, Border>>{{"zero", Border::zero}, {"reflect", Border::reflect}}) {
+  for (auto const& entry : std::vector<std::pair<std::string, Border>>{{"zero", Border::zero}, {"reflect", Border::reflect}}) {
+    std::string const name = entry.first;
     CAPTURE(name);
     Image const padded = picture(file, "padded." + name);
-    RandomCrop const crop_of{.padding = 4, .border = border};
+    RandomCrop const crop_of{.padding = 4, .border = entry.second};
     for (Index top = 0; top <= padded.height() - 28; ++top) {
       for (Index left = 0; left <= padded.width() - 21; left += 3) {
         auto const draws = given(AugmentDraw::top, (static_cast<double>(top) + 0.5) / static_cast<double>(padded.height() - 27), AugmentDraw::left,

@@ -133,7 +133,7 @@ Gradients<T> run(Exec const& exec, Inputs<T> const& in, Sizes size, double befor
 }
 
 template <class T, class Exec>
-void check(Exec const& exec, Sizes size, Prefix prefix) {
+void check_gradients(Exec const& exec, Sizes size, Prefix prefix) {
   Inputs<T> const in(size, prefix);
   auto const want = reference(in, size);
   auto const got = run(exec, in, size, 0.5);
@@ -159,9 +159,9 @@ TEST_CASE_TEMPLATE("device attention goes backwards by the Jacobian of its softm
     CAPTURE(size.width);
     for (Prefix const prefix : {Prefix::none, Prefix::shared, Prefix::own}) {
       CAPTURE(static_cast<int>(prefix));
-      check<double>(exec, size, prefix);
-      check<float>(exec, size, prefix);
-      check<bfloat16>(exec, size, prefix);
+      check_gradients<double>(exec, size, prefix);
+      check_gradients<float>(exec, size, prefix);
+      check_gradients<bfloat16>(exec, size, prefix);
     }
   }
 }

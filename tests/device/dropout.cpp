@@ -13,7 +13,7 @@ using namespace accrete;
 using namespace accrete::test;
 
 template <class T, class Exec>
-void check(Exec const& exec, double rate) {
+void check_dropout(Exec const& exec, double rate) {
   CAPTURE(rate);
   Rng const rng({.seed = 240, .purpose = Purpose::dropout, .task = 3, .object = 5});
   auto const x = normal<T>(241, Shape<2>{40, 50});
@@ -40,9 +40,9 @@ void check(Exec const& exec, double rate) {
 TEST_CASE_TEMPLATE("a device drops the elements that the stream names, and scales the rest", Exec, ACCRETE_DEVICES) {
   ACCRETE_DEVICE_OR_SKIP(exec);
   for (double const rate : {0.0, 0.1, 0.5}) {
-    check<float>(exec, rate);
-    check<double>(exec, rate);
-    check<bfloat16>(exec, rate);
+    check_dropout<float>(exec, rate);
+    check_dropout<double>(exec, rate);
+    check_dropout<bfloat16>(exec, rate);
   }
 }
 

@@ -11,7 +11,7 @@ using namespace accrete;
 using namespace accrete::test;
 
 template <class T, class Exec>
-void check(Exec const& exec, T value) {
+void check_elementwise(Exec const& exec, T value) {
   auto const x = normal<T>(230, Shape<1>{101});
   auto const before = normal<T>(231, Shape<1>{101});
   Vector<double> want({101});
@@ -27,7 +27,7 @@ void check(Exec const& exec, T value) {
 
 TEST_CASE_TEMPLATE("a device adds and fills element by element", Exec, ACCRETE_DEVICES) {
   ACCRETE_DEVICE_OR_SKIP(exec);
-  check<float>(exec, 2.5F);
-  check<double>(exec, -0.1);
-  check<bfloat16>(exec, to_bfloat16(3.0F));
+  check_elementwise<float>(exec, 2.5F);
+  check_elementwise<double>(exec, -0.1);
+  check_elementwise<bfloat16>(exec, to_bfloat16(3.0F));
 }

@@ -11,7 +11,7 @@ using namespace accrete;
 using namespace accrete::test;
 
 template <class T, class Exec>
-void check(Exec const& exec, Index rows, Index outputs, Index inputs) {
+void check_weight_gradient(Exec const& exec, Index rows, Index outputs, Index inputs) {
   CAPTURE(outputs);
   CAPTURE(inputs);
   using Sum = SumScalar<T>;
@@ -40,12 +40,12 @@ TEST_CASE_TEMPLATE("a device weight gradient adds dy^T x", Exec, ACCRETE_DEVICES
   ACCRETE_DEVICE_OR_SKIP(exec);
   for (Index const rows : {1, 65, 300}) {
     CAPTURE(rows);
-    check<float>(exec, rows, 1, 1);
-    check<float>(exec, rows, 8, 32);
-    check<float>(exec, rows, 13, 70);
-    check<float>(exec, rows, 48, 96);
-    check<bfloat16>(exec, rows, 13, 70);
-    check<bfloat16>(exec, rows, 48, 96);
-    check<double>(exec, rows, 13, 70);
+    check_weight_gradient<float>(exec, rows, 1, 1);
+    check_weight_gradient<float>(exec, rows, 8, 32);
+    check_weight_gradient<float>(exec, rows, 13, 70);
+    check_weight_gradient<float>(exec, rows, 48, 96);
+    check_weight_gradient<bfloat16>(exec, rows, 13, 70);
+    check_weight_gradient<bfloat16>(exec, rows, 48, 96);
+    check_weight_gradient<double>(exec, rows, 13, 70);
   }
 }

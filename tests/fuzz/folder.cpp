@@ -18,10 +18,11 @@
 
 namespace {
 
-/// One folder for the whole run, emptied before each input.
+/// One folder for the whole run, emptied before each input: in memory where the system has such a place, since a run is nothing but calls to it.
 std::filesystem::path const& workplace() {
   static std::filesystem::path const path = [] {
-    auto made = std::filesystem::temp_directory_path() / ("accrete-fuzz-folder-" + std::to_string(::getpid()));
+    std::filesystem::path const memory = "/dev/shm";
+    auto made = (std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path()) / ("accrete-fuzz-folder-" + std::to_string(::getpid()));
     std::atexit([] {
       std::error_code ignored;
       std::filesystem::remove_all(workplace(), ignored);

@@ -83,7 +83,7 @@ Naive expected(Attention<T> const& a) {
   Index const all = p.prefix + p.keys;
   auto const zeros = [](Shape<2> shape) { return Matrix<double>::zeros(shape); };
   Naive r{zeros(a.dy.shape()), zeros({a.dy.extent(0), p.heads}), zeros(a.dy.shape()), zeros({a.k().rows, a.width}), zeros({a.k().rows, a.width}), zeros(a.before_k.shape()), zeros(a.before_k.shape())};
-  auto const wide = [](T value) { return test::detail::widened(value); };
+  auto const wide = [](T value) { return test::widened(value); };
   double const scale = 1.0 / std::sqrt(static_cast<double>(p.head_width));
   for (Index b = 0; b < p.batch; ++b) {
     Index const prefix_row = p.shared ? 0 : b * p.prefix;

@@ -33,7 +33,7 @@ TEST_CASE_TEMPLATE("vectors are filled and added to", Case, ACCRETE_EXECUTORS_AN
       auto const x = normal<T>(1, Shape<1>{count});
       auto y = normal<T>(2, Shape<1>{count});
       Vector<T> want({count});
-      for (Index i = 0; i < count; ++i) { want(i) = from_double<T>(test::detail::widened(x(i)) + test::detail::widened(y(i))); }
+      for (Index i = 0; i < count; ++i) { want(i) = from_double<T>(test::widened(x(i)) + test::widened(y(i))); }
       kernels::add(exec, x, y.view());
       CHECK(same_bits(y, want));
       kernels::fill(exec, y.view(), from_double<T>(-2.5));
@@ -58,7 +58,7 @@ TEST_CASE_TEMPLATE("dropout keeps what its stream says, by place, whatever the t
         for (Index j = 0; j < width; ++j) {
           bool const stays = rng.uniform(static_cast<std::uint64_t>(i * width + j)) >= rate;
           auto const factor = static_cast<SumScalar<T>>(1.0 / (1.0 - rate));
-          want(i, j + 2) = stays ? from_double<T>(static_cast<double>(static_cast<SumScalar<T>>(test::detail::widened(x(i, j + 2))) * factor)) : T{};
+          want(i, j + 2) = stays ? from_double<T>(static_cast<double>(static_cast<SumScalar<T>>(test::widened(x(i, j + 2))) * factor)) : T{};
         }
       }
       for (int const threads : {1, 2, 5}) {

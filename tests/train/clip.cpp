@@ -39,7 +39,9 @@ struct Gradients {
 
 TEST_CASE("clipping by the global norm is torch's") {
   auto const file = golden("optimisers");
-  for (auto const& [name, most] : std::vector<std::pair<std::string, double>>{{"short", 100.0}, {"long", 0.5}}) {
+  for (auto const& entry : std::vector<std::pair<std::string, double>>{{"short", 100.0}, {"long", 0.5}}) {
+    std::string const name = entry.first;
+    double const most = entry.second;
     CAPTURE(name);
     Gradients g;
     double const norm = clip_gradient(g.values.view(), g.spans, most);

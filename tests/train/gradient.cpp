@@ -130,6 +130,10 @@ TEST_CASE("constraints that depend on each other are no trouble") {
     CHECK(std::abs(g(0) - 0.5) <= exact);
     CHECK(std::abs(g(1) - 0.5) <= exact);
   }
+  // The third row is a tenth of the sum of the first two, but rounding gave it a slope of its own: it stays fixed, and the fourth still becomes free.
+  Matrix<double> const form = matrix_of({{1, 0, 0.1, 0}, {0, 1, 0.1, 0}, {0.1, 0.1, 0.02, 0}, {0, 0, 0, 1}}, 4);
+  Vector<double> const least = NonnegativeQuadratic(form, vector_of({-1, -1, -0.2 - 1e-9, -1e-10})).minimum();
+  CHECK(relative_difference(least, vector_of({1, 1, 0, 1e-10})) <= exact);
   // Thirty constraints in four dimensions.
   for (std::uint64_t trial = 0; trial < 20; ++trial) {
     Matrix<double> const m = drawn(30, 4, 100 + trial);

@@ -220,7 +220,7 @@ TEST_CASE("steps that do not fit are refused before anything moves") {
   CHECK_THROWS_AS(adam.step(run.state, run.store, gradient.view().slice(1, 3), updates), ShapeError);
   CHECK_THROWS_AS(Sgd{}.step(run.state, run.store, gradient, updates), ShapeError);
   CHECK_THROWS_AS(Adam{.beta1 = 1.0}.step(run.state, run.store, gradient, updates), ValueError);
-  CHECK_THROWS_AS((Sgd{.dampening = 0.1, .nesterov = true}.start(run.store)), ValueError);
+  CHECK_THROWS_AS(static_cast<void>(Sgd{.dampening = 0.1, .nesterov = true}.start(run.store)), ValueError);
   updates[1].span.count -= 1;
   CHECK_THROWS_AS(adam.step(run.state, run.store, gradient, updates), ShapeError);
   updates[1] = updates[0];

@@ -4,13 +4,12 @@
 #include <accrete/core/preprocessing.hpp>
 #include <accrete/io/strict_json.hpp>
 
-#include <nlohmann/json.hpp>
-
+#include <algorithm>
 #include <array>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace accrete {
 
@@ -37,50 +36,52 @@ namespace detail {
 /// Reads typed fields of one JSON object.
 class ConfigFields {
  public:
-  ConfigFields(nlohmann::json const& object, std::string_view source) : object_(object), source_(source) {}
+  ConfigFields(Json const& object, std::string_view source) : object_(object), source_(source) {}
+
+  /// A field that is there and not null.
+  [[nodiscard]] Json const* find(char const* name) const {
+    Json const* const field = object_.find(name);
+    return field == nullptr || field->is_null() ? nullptr : field;
+  }
 
   [[nodiscard]] std::optional<Index> count(char const* name) const {
-    auto const* const field = find(name);
-    if (field == nullptr) { return std::nullopt; }
-    if (!field->is_number_unsigned() || *field == 0U || *field > 1'000'000U) { refuse(name, *field); }
-    return field->get<Index>();
+    Json const* const field = find(name);
+    return field != nullptr ? std::optional(count(name, *field)) : std::nullopt;
+  }
+
+  [[nodiscard]] Index count(char const* name, Json const& field) const {
+    auto const value = field.as<Index>();
+    if (!value || *value < 1 || *value > 1'000'000) { refuse(name, field); }
+    return *value;
   }
 
   [[nodiscard]] std::optional<double> number(char const* name) const {
-    auto const* const field = find(name);
+    Json const* const field = find(name);
     if (field == nullptr) { return std::nullopt; }
-    if (!field->is_number() || !std::isfinite(field->get<double>()) || field->get<double>() < 0) { refuse(name, *field); }
-    return field->get<double>();
+    auto const value = field->as<double>();
+    if (!value || !(*value >= 0)) { refuse(name, *field); }
+    return value;
   }
 
   [[nodiscard]] std::optional<std::string> word(char const* name) const {
-    auto const* const field = find(name);
-    return field != nullptr && field->is_string() ? std::optional(field->get<std::string>()) : std::nullopt;
+    Json const* const field = find(name);
+    return field != nullptr ? field->as<std::string>() : std::nullopt;
   }
 
   [[nodiscard]] std::optional<std::array<float, 3>> channels(char const* name) const {
-    auto const* const field = find(name);
+    Json const* const field = find(name);
     if (field == nullptr) { return std::nullopt; }
+    auto const given = field->as<std::vector<float>>();
     std::array<float, 3> values{};
-    if (!field->is_array() || field->size() != values.size()) { refuse(name, *field); }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!(*field)[i].is_number()) { refuse(name, *field); }
-      values[i] = (*field)[i].get<float>();
-    }
+    if (!given || given->size() != values.size()) { refuse(name, *field); }
+    std::copy(given->begin(), given->end(), values.begin());
     return values;
   }
 
-  [[nodiscard]] nlohmann::json const* find(char const* name) const {
-    auto const field = object_.find(name);
-    return field == object_.end() || field->is_null() ? nullptr : &*field;
-  }
-
-  [[noreturn]] void refuse(char const* name, nlohmann::json const& field) const {
-    fail<FileError>(source_, "'", name, "' cannot be ", field.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, 80));
-  }
+  [[noreturn]] void refuse(char const* name, Json const& field) const { fail<FileError>(source_, "'", name, "' cannot be ", field.dump().substr(0, 80)); }
 
  private:
-  nlohmann::json const& object_;
+  Json const& object_;
   std::string_view source_;
 };
 
@@ -93,18 +94,17 @@ class ConfigFields {
 
 /// `input_size` [C, H, W] or [H, W], `image_size` one number or [H, W].
 inline void read_image_size(ConfigFields const& fields, char const* name, VitConfig& config) {
-  auto const* const field = fields.find(name);
+  Json const* const field = fields.find(name);
   if (field == nullptr) { return; }
-  if (!field->is_array()) {
-    config.image_height = config.image_width = fields.count(name);
+  Json::List const* const extents = field->list();
+  if (extents == nullptr) {
+    config.image_height = config.image_width = fields.count(name, *field);
     return;
   }
-  if (field->size() < 2 || field->size() > 3) { fields.refuse(name, *field); }
-  for (auto const& extent : *field) {
-    if (!extent.is_number_unsigned() || extent == 0U || extent > 1'000'000U) { fields.refuse(name, *field); }
-  }
-  config.image_height = (*field)[field->size() - 2].get<Index>();
-  config.image_width = (*field)[field->size() - 1].get<Index>();
+  if (extents->size() < 2 || extents->size() > 3) { fields.refuse(name, *field); }
+  for (Json const& extent : *extents) { static_cast<void>(fields.count(name, extent)); }
+  config.image_height = fields.count(name, (*extents)[extents->size() - 2]);
+  config.image_width = fields.count(name, extents->back());
 }
 
 inline void read_transformers(ConfigFields const& fields, std::string_view source, VitConfig& config) {
@@ -126,14 +126,14 @@ inline void read_timm(ConfigFields const& fields, VitConfig& config) {
 }  // namespace detail
 
 inline VitConfig VitConfig::parse(std::string_view text, std::string_view source) {
-  auto const json = parse_strict_json(text, std::string(source));
-  if (!json.is_object()) { fail<FileError>(source, "the configuration is not a JSON object"); }
+  Json const json = parse_strict_json(text, source);
+  if (json.object() == nullptr) { fail<FileError>(source, "the configuration is not a JSON object"); }
   VitConfig config;
   detail::ConfigFields const fields(json, source);
   detail::read_transformers(fields, source, config);
-  if (auto const* const vision = fields.find("vision_config"); vision != nullptr && vision->is_object()) { detail::read_transformers(detail::ConfigFields(*vision, source), source, config); }
-  if (auto const* const pretrained = fields.find("pretrained_cfg"); pretrained != nullptr && pretrained->is_object()) { detail::read_timm(detail::ConfigFields(*pretrained, source), config); }
-  if (auto const* const arguments = fields.find("model_args"); arguments != nullptr && arguments->is_object()) { detail::read_transformers(detail::ConfigFields(*arguments, source), source, config); }
+  if (Json const* const vision = fields.find("vision_config"); vision != nullptr && vision->object() != nullptr) { detail::read_transformers(detail::ConfigFields(*vision, source), source, config); }
+  if (Json const* const pretrained = fields.find("pretrained_cfg"); pretrained != nullptr && pretrained->object() != nullptr) { detail::read_timm(detail::ConfigFields(*pretrained, source), config); }
+  if (Json const* const arguments = fields.find("model_args"); arguments != nullptr && arguments->object() != nullptr) { detail::read_transformers(detail::ConfigFields(*arguments, source), source, config); }
   // timm's names say which activation a CLIP tower was trained with; the weights cannot.
   if (auto const name = fields.word("architecture"); name && !config.activation) {
     config.activation = name->find("quickgelu") != std::string::npos ? kernels::Activation::quick_gelu : kernels::Activation::gelu;

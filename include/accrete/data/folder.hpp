@@ -4,6 +4,7 @@
 #include <accrete/core/hash.hpp>
 #include <accrete/core/rng.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/core/utf8.hpp>
 #include <accrete/data/data_set.hpp>
 #include <accrete/data/decode_limits.hpp>
 #include <accrete/data/image_files.hpp>
@@ -36,31 +37,13 @@ struct ClassFolder {
   std::vector<std::filesystem::path> files;
 };
 
-/// Whether every byte sequence is a code point: names go into JSON files, which know nothing else.
-[[nodiscard]] inline bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    auto const lead = static_cast<unsigned char>(text[i]);
-    std::size_t const length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) { return false; }
-    std::uint32_t point = length == 1 ? lead : lead & (0xFFU >> (length + 1));
-    for (std::size_t j = 1; j < length; ++j) {
-      auto const next = static_cast<unsigned char>(text[i + j]);
-      if ((next & 0xC0U) != 0x80) { return false; }
-      point = point << 6U | (next & 0x3FU);
-    }
-    bool const overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-    if (overlong || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) { return false; }
-    i += length;
-  }
-  return true;
-}
-
 [[nodiscard]] inline std::vector<ClassFolder> class_folders(std::filesystem::path const& folder) {
   std::vector<ClassFolder> classes;
   std::error_code ignored;
   for (auto const& entry : sorted_entries("image_folder", folder)) {
     if (!std::filesystem::is_directory(entry, ignored)) { continue; }
     std::string name = entry.filename().string();
+    // Names go into JSON files, which know nothing but UTF-8.
     if (!is_utf8(name)) { fail<FileError>("image_folder", folder.string(), " has a class folder whose name is not UTF-8"); }
     classes.push_back({std::move(name), image_files(entry)});
     if (classes.back().files.empty()) { fail<FileError>("image_folder", "the class folder ", entry.string(), " holds no pictures"); }

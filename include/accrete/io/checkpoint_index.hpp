@@ -17,16 +17,17 @@ struct CheckpointIndex {
   /// @throws FileError  when it is not such JSON, names no tensor, or names a file that is not a plain sibling
   [[nodiscard]] static CheckpointIndex parse(std::string_view text, std::string const& source) {
     auto const json = parse_strict_json(text, source);
-    auto const map = json.is_object() ? json.find("weight_map") : json.end();
-    if (map == json.end() || !map->is_object() || map->empty()) { fail<FileError>(source, "is not the index of a sharded checkpoint: it has no weight_map that names tensors"); }
+    Json const* const map = json.find("weight_map");
+    Json::Object const* const names = map != nullptr ? map->object() : nullptr;
+    if (names == nullptr || names->empty()) { fail<FileError>(source, "is not the index of a sharded checkpoint: it has no weight_map that names tensors"); }
     CheckpointIndex index;
-    for (auto const& entry : map->items()) {
-      auto const* const file = entry.value().get_ptr<std::string const*>();
+    for (auto const& [tensor, place] : *names) {
+      auto const* const file = place.text();
       if (file == nullptr || !is_sibling(*file)) {
-        auto const said = entry.value().dump(-1, ' ', true);
-        fail<FileError>(source, "puts tensor ", detail::quoted_text(entry.key()), " into ", said.substr(0, 120), ", which is not the name of a file beside it");
+        auto const said = file != nullptr ? detail::quoted_text(*file) : std::string("something that is no text");
+        fail<FileError>(source, "puts tensor ", detail::quoted_text(tensor), " into ", said, ", which is not the name of a file beside it");
       }
-      index.files.emplace(entry.key(), *file);
+      index.files.emplace(tensor, *file);
     }
     return index;
   }

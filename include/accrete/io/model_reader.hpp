@@ -85,8 +85,9 @@ class ModelReader {
     auto const place = file_.metadata().find(key);
     if (place == file_.metadata().end()) { fail<FileError>(path().string(), "there is no ", detail::quoted_text(key)); }
     auto const value = parse_strict_json(place->second, path().string() + ": " + key);
-    if (!fits<T>(value)) { fail<FileError>(path().string(), key, " has the value ", detail::quoted_text(place->second), ", which is not of the wanted kind"); }
-    return value.get<T>();
+    auto wanted = value.template as<T>();
+    if (!wanted) { fail<FileError>(path().string(), key, " has the value ", detail::quoted_text(place->second), ", which is not of the wanted kind"); }
+    return std::move(*wanted);
   }
 
  private:
@@ -104,26 +105,6 @@ class ModelReader {
     auto full = prefix_ + std::string(name);
     if (!file_.is<T>(full)) { fail<FileError>(path().string(), "tensor ", detail::quoted_text(full), " is ", file_.entry(full).text(), ", wanted ", name_of(scalar_type_of<T>())); }
     return full;
-  }
-
-  /// Whether the JSON value is a `T` without any conversion that loses something.
-  template <class T>
-  [[nodiscard]] static bool fits(nlohmann::json const& value) {
-    if constexpr (std::is_same_v<T, nlohmann::json>) {
-      return true;
-    } else if constexpr (std::is_same_v<T, bool>) {
-      return value.is_boolean();
-    } else if constexpr (std::is_same_v<T, std::string>) {
-      return value.is_string();
-    } else if constexpr (std::is_integral_v<T>) {
-      if (value.is_number_unsigned()) { return std::in_range<T>(value.get<std::uint64_t>()); }
-      return value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
-    } else if constexpr (std::is_floating_point_v<T>) {
-      return value.is_number();
-    } else {
-      using Element = typename T::value_type;
-      return value.is_array() && std::all_of(value.begin(), value.end(), fits<Element>);
-    }
   }
 
   SafetensorsFile file_;

@@ -1,10 +1,9 @@
 #pragma once
 
+#include <accrete/io/json.hpp>
 #include <accrete/io/safetensors_writer.hpp>
 #include <accrete/version.hpp>
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -59,13 +58,11 @@ class ModelWriter {
 
   /// Sets a setting: a number, a text, a boolean, or a list or object of them. Numbers read back to the same bits.
   /// @throws ValueError  for a number that is not finite (JSON has none), a repeated name, or text that is not UTF-8
-  void setting(std::string_view name, nlohmann::json const& value) const {
+  void setting(std::string_view name, Json const& value) const {
     auto const full = prefix_ + std::string(name);
-    if (!is_finite(value)) { fail<ValueError>("ModelWriter", "setting ", full, " is not a finite number"); }
+    if (!value.can_be_written()) { fail<ValueError>("ModelWriter", "setting ", full, " is not UTF-8 text or a finite number: ", value.dump()); }
     if (!store_->settings.emplace(full).second) { fail<ValueError>("ModelWriter", "there is a setting ", full, " already"); }
-    try {
-      store_->file.metadata("setting." + full, value.dump());
-    } catch (nlohmann::json::type_error const&) { fail<ValueError>("ModelWriter", "setting ", full, " is not UTF-8 text"); }
+    store_->file.metadata("setting." + full, value.dump());
   }
 
   /// Writes everything atomically.
@@ -80,11 +77,6 @@ class ModelWriter {
   };
 
   ModelWriter(std::shared_ptr<Store> store, std::string prefix) : store_(std::move(store)), prefix_(std::move(prefix)) {}
-
-  static bool is_finite(nlohmann::json const& value) {
-    if (value.is_number_float()) { return std::isfinite(value.get<double>()); }
-    return !value.is_structured() || std::all_of(value.begin(), value.end(), is_finite);
-  }
 
   std::shared_ptr<Store> store_;
   std::string prefix_;

@@ -2,9 +2,9 @@
 
 #include <accrete/core/tensor.hpp>
 #include <accrete/io/atomic_file.hpp>
+#include <accrete/io/json.hpp>
+#include <accrete/io/strict_json.hpp>
 #include <accrete/version.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -53,52 +53,53 @@ struct ResultRecord {
 namespace detail {
 
 /// A setting's text as JSON: a number when it is one, a text otherwise.
-[[nodiscard]] inline nlohmann::ordered_json setting_value(std::string const& text) {
-  auto value = nlohmann::ordered_json::parse(text, nullptr, false);
-  return value.is_number() ? value : nlohmann::ordered_json(text);
+[[nodiscard]] inline Json setting_value(std::string const& text) {
+  try {
+    if (auto value = parse_strict_json(text, "setting"); value.is_number()) { return value; }
+  } catch (FileError const&) {}  // then it is a word
+  return text;
 }
 
 }  // namespace detail
 
 /// The record as JSON, fields in the order a person reads them; a number that is not finite becomes null, every other reads back to the same bits.
-[[nodiscard]] inline nlohmann::ordered_json to_json(ResultRecord const& record) {
-  using Json = nlohmann::ordered_json;
-  Json settings = Json::object();
-  for (auto const& [name, text] : record.settings) { settings[name] = detail::setting_value(text); }
-  Json tasks = Json::array();
+[[nodiscard]] inline Json to_json(ResultRecord const& record) {
+  Json::Object settings;
+  for (auto const& [name, text] : record.settings) { settings.emplace_back(name, detail::setting_value(text)); }
+  Json::List tasks;
   for (ResultRecord::Task const& task : record.tasks) {
-    tasks.push_back({{"classes", task.classes},
-                     {"top1", task.top1},
-                     {"top5", task.top5},
-                     {"per_task_top1", task.per_task_top1},
-                     {"seconds", {{"train", task.train_seconds}, {"statistics", task.statistics_seconds}, {"evaluate", task.evaluate_seconds}}},
-                     {"peak_rss_bytes", task.peak_rss_bytes},
-                     {"skipped", task.skipped}});
-    if (task.feature_change) { tasks.back()["feature_change"] = *task.feature_change; }
+    tasks.emplace_back(Json::Object{{"classes", task.classes},
+                                    {"top1", task.top1},
+                                    {"top5", task.top5},
+                                    {"per_task_top1", task.per_task_top1},
+                                    {"seconds", Json::Object{{"train", task.train_seconds}, {"statistics", task.statistics_seconds}, {"evaluate", task.evaluate_seconds}}},
+                                    {"peak_rss_bytes", task.peak_rss_bytes},
+                                    {"skipped", task.skipped}});
+    if (task.feature_change) { tasks.back().object()->emplace_back("feature_change", *task.feature_change); }
   }
-  return {{"schema", ResultRecord::schema},
-          {"accrete_version", ACCRETE_VERSION},
-          {"method", record.method},
-          {"settings", settings},
-          {"backbone", {{"file", record.backbone_file}, {"sha256", record.backbone_sha256}}},
-          {"data", record.data},
-          {"class_order", record.class_order},
-          {"seed", record.seed},
-          {"precision", record.precision},
-          {"threads", record.threads},
-          {"tasks", tasks},
-          {"average_accuracy", record.average_accuracy},
-          {"last_accuracy", record.last_accuracy},
-          {"forgetting", record.forgetting},
-          {"backward_transfer", record.backward_transfer},
-          {"peak_rss_bytes", record.peak_rss_bytes}};
+  return Json::Object{{"schema", ResultRecord::schema},
+                      {"accrete_version", ACCRETE_VERSION},
+                      {"method", record.method},
+                      {"settings", std::move(settings)},
+                      {"backbone", Json::Object{{"file", record.backbone_file}, {"sha256", record.backbone_sha256}}},
+                      {"data", record.data},
+                      {"class_order", record.class_order},
+                      {"seed", record.seed},
+                      {"precision", record.precision},
+                      {"threads", record.threads},
+                      {"tasks", std::move(tasks)},
+                      {"average_accuracy", record.average_accuracy},
+                      {"last_accuracy", record.last_accuracy},
+                      {"forgetting", record.forgetting},
+                      {"backward_transfer", record.backward_transfer},
+                      {"peak_rss_bytes", record.peak_rss_bytes}};
 }
 
 /// Writes the record; the old file stays until the new one is complete. Text that is not UTF-8, as a file name may be, loses its broken bytes.
 /// @throws FileError  when the disk refuses
 inline void write_result(ResultRecord const& record, std::filesystem::path const& path) {
   AtomicFile file(path);
-  file.write(to_json(record).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n');
+  file.write(to_json(record).dump(2) + '\n');
   file.commit();
 }
 

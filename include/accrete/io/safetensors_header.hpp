@@ -1,9 +1,8 @@
 #pragma once
 
 #include <accrete/core/tensor.hpp>
+#include <accrete/io/json_text.hpp>
 #include <accrete/io/scalar_type.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -36,7 +35,6 @@ struct SafetensorsHeader {
 
   static constexpr std::uint64_t largest = 100'000'000;  ///< bytes of JSON
   static constexpr std::size_t longest_name = 4096;      ///< bytes of a tensor's name
-  static constexpr int deepest = 64;                     ///< nesting of JSON values
 
   /// Reads and checks a header: JSON, fields, types, and that the tensors tile the data without hole, overlap or rest.
   /// @param[in] json        the header without its length field
@@ -54,7 +52,7 @@ namespace detail {
 /// Not called `quoted`: argument-dependent lookup would prefer the one of std, which escapes nothing but quotes.
 [[nodiscard]] inline std::string quoted_text(std::string_view text) {
   constexpr std::size_t shown = 120;
-  std::string escaped = nlohmann::json(text.substr(0, shown)).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  std::string escaped = json_quoted(text.substr(0, shown), JsonText::ascii);
   if (text.size() > shown) { escaped.insert(escaped.size() - 1, "..."); }
   return escaped;
 }
@@ -64,52 +62,44 @@ class SafetensorsHeaderEvents {
  public:
   SafetensorsHeaderEvents(SafetensorsHeader& header, std::string const& source) : header_(header), source_(source) {}
 
-  bool null() {
-    if (place_ == Place::root && name_ == metadata_name) { return true; }
-    return plain_value();
+  void null() {
+    if (place_ != Place::root || name_ != metadata_name) { plain_value(); }
   }
-  bool boolean(bool /*value*/) { return plain_value(); }
-  bool number_integer(std::int64_t /*value*/) { return plain_value(); }  // only ever negative
-  bool number_float(double /*value*/, std::string const& /*text*/) { return plain_value(); }
-  bool binary(std::vector<std::uint8_t>& /*value*/) { return plain_value(); }
+  void boolean(bool /*value*/) { plain_value(); }
+  void number_integer(std::int64_t /*value*/) { plain_value(); }  // only ever negative
+  void number_float(double /*value*/) { plain_value(); }
 
-  bool number_unsigned(std::uint64_t value) {
+  void number_unsigned(std::uint64_t value) {
     if (place_ != Place::list) { return plain_value(); }
     if (field_ == Field::offsets) {
       (offsets_++ == 0 ? entry_->begin : entry_->end) = value;
-      return true;
+      return;
     }
     if (value > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) { refuse("has a dimension that does not fit 63 bits"); }
     entry_->shape.push_back(static_cast<Index>(value));
-    return true;
   }
 
-  bool string(std::string& value) {
+  void string(std::string value) {
     if (place_ == Place::metadata) {
       if (!header_.metadata.try_emplace(name_, std::move(value)).second) { refuse_header(message("repeats ", quoted_text(name_), " in its metadata")); }
-      return true;
+      return;
     }
     if (place_ != Place::entry || field_ != Field::type) { return plain_value(); }
     auto const type = find_scalar_type(value);
     if (!type) { refuse(message("has the unknown dtype ", quoted_text(value))); }
     entry_->type = *type;
-    return true;
   }
 
-  bool key(std::string& value) {
-    if (place_ == Place::skipped) { return true; }
-    if (place_ == Place::entry) {
-      begin_field(value);
-      return true;
-    }
+  void key(std::string value) {
+    if (place_ == Place::skipped) { return; }
+    if (place_ == Place::entry) { return begin_field(value); }
     if (value.size() > SafetensorsHeader::longest_name) { refuse_header(message("has a name of ", value.size(), " bytes; at most ", SafetensorsHeader::longest_name, " are allowed")); }
     name_ = std::move(value);
     if (place_ == Place::root && name_ == metadata_name && std::exchange(seen_metadata_, true)) { refuse_header("repeats __metadata__"); }
-    return true;
   }
 
-  bool start_object(std::size_t /*elements*/) {
-    deeper();
+  void start_object() {
+    ++depth_;
     if (place_ == Place::before) {
       place_ = Place::root;
     } else if (place_ == Place::root && name_ == metadata_name) {
@@ -119,37 +109,28 @@ class SafetensorsHeaderEvents {
     } else {
       skip();
     }
-    return true;
   }
 
-  bool end_object() {
+  void end_object() {
     --depth_;
     if (place_ == Place::skipped) { return unskip(); }
     if (place_ == Place::entry) { end_entry(); }
     place_ = depth_ == 0 ? Place::after : Place::root;
-    return true;
   }
 
-  bool start_array(std::size_t /*elements*/) {
-    deeper();
-    bool const wanted = place_ == Place::entry && (field_ == Field::shape || field_ == Field::offsets);
-    if (wanted) {
+  void start_array() {
+    ++depth_;
+    if (place_ == Place::entry && (field_ == Field::shape || field_ == Field::offsets)) {
       place_ = Place::list;
     } else {
       skip();
     }
-    return true;
   }
 
-  bool end_array() {
+  void end_array() {
     --depth_;
     if (place_ == Place::skipped) { return unskip(); }
     place_ = Place::entry;
-    return true;
-  }
-
-  bool parse_error(std::size_t position, std::string const& /*token*/, nlohmann::detail::exception const& /*error*/) {
-    refuse_header(message("is not valid JSON (byte ", position, " of the header)"));
   }
 
  private:
@@ -160,14 +141,9 @@ class SafetensorsHeaderEvents {
   [[noreturn]] void refuse_header(std::string const& what) const { fail<FileError>(source_, "the safetensors header ", what); }
   [[noreturn]] void refuse(std::string const& what) const { fail<FileError>(source_, "tensor ", quoted_text(name_), " ", what); }
 
-  void deeper() {
-    if (++depth_ > SafetensorsHeader::deepest) { refuse_header(message("nests deeper than ", SafetensorsHeader::deepest, " levels")); }
-  }
-
   /// A value that means nothing to us: fine inside an unknown field, an error everywhere else.
-  bool plain_value() {
-    if (place_ == Place::skipped || (place_ == Place::entry && field_ == Field::unknown)) { return true; }
-    refuse_value();
+  void plain_value() const {
+    if (place_ != Place::skipped && (place_ != Place::entry || field_ != Field::unknown)) { refuse_value(); }
   }
 
   [[noreturn]] void refuse_value() const {
@@ -184,12 +160,11 @@ class SafetensorsHeaderEvents {
     if (skip_from_ == 0) { skip_from_ = depth_; }
     place_ = Place::skipped;
   }
-  bool unskip() {
+  void unskip() {
     if (depth_ < skip_from_) {
       skip_from_ = 0;
       place_ = Place::entry;
     }
-    return true;
   }
 
   void begin_entry() {
@@ -264,11 +239,9 @@ inline void check_tiling(SafetensorsHeader const& header, std::uint64_t data_byt
 }  // namespace detail
 
 inline SafetensorsHeader SafetensorsHeader::parse(std::string_view json, std::uint64_t data_bytes, std::string const& source) {
-  // The JSON parser takes a NUL for the end of its input and swallows a byte order mark; the format allows neither.
-  if (json.find('\0') != std::string_view::npos || json.substr(0, 3) == "\xEF\xBB\xBF") { fail<FileError>(source, "the safetensors header is not valid JSON (a NUL or a byte order mark)"); }
   SafetensorsHeader header;
   detail::SafetensorsHeaderEvents events(header, source);
-  nlohmann::json::sax_parse(json.begin(), json.end(), &events);
+  read_json(json, source + ": the safetensors header", events);
   detail::check_tiling(header, data_bytes, source);
   return header;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <accrete/core/utf8.hpp>
 #include <accrete/io/atomic_file.hpp>
+#include <accrete/io/json.hpp>
 #include <accrete/io/safetensors_header.hpp>
 
 #include <bit>
@@ -79,9 +81,7 @@ class SafetensorsWriter {
   using Named = std::pair<std::string const, Entry>;
 
   static void check_text(std::string_view text) {
-    try {
-      static_cast<void>(nlohmann::json(text).dump());
-    } catch (nlohmann::json::type_error const&) { fail<ValueError>("SafetensorsWriter", "a name or text must be UTF-8 (came: ", detail::quoted_text(text), ")"); }
+    if (!is_utf8(text)) { fail<ValueError>("SafetensorsWriter", "a name or text must be UTF-8 (came: ", detail::quoted_text(text), ")"); }
   }
 
   [[nodiscard]] std::vector<Named const*> in_file_order() const {
@@ -92,17 +92,16 @@ class SafetensorsWriter {
   }
 
   [[nodiscard]] std::string header(std::vector<Named const*> const& order) const {
-    auto json = nlohmann::ordered_json::object();
-    if (!metadata_.empty()) { json["__metadata__"] = metadata_; }
+    Json::Object json;
+    if (!metadata_.empty()) { json.emplace_back("__metadata__", Json::Object(metadata_.begin(), metadata_.end())); }
     std::uint64_t begin = 0;
     for (Named const* const named : order) {
       auto const& [name, entry] = *named;
       std::uint64_t const end = begin + entry.bytes.size();
-      // push_back, because looking a name up in an ordered object searches all of it.
-      json.push_back({name, {{"dtype", name_of(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, end}}}});
+      json.emplace_back(name, Json::Object{{"dtype", name_of(entry.type)}, {"shape", entry.shape}, {"data_offsets", Json::List{begin, end}}});
       begin = end;
     }
-    std::string text = json.dump();
+    std::string text = Json(std::move(json)).dump();
     text.append((8 - text.size() % 8) % 8, ' ');
     return text;
   }

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <accrete/core/error.hpp>
-
-#include <nlohmann/json.hpp>
+#include <accrete/io/json.hpp>
 
 #include <set>
 #include <string>
@@ -12,29 +11,59 @@
 
 namespace accrete {
 
-/// Reads untrusted JSON text as one tree, refusing what a tree would hide or what would make it explode.
-/// @param[in] source  name of the file, for messages
-/// @throws FileError  for invalid JSON or UTF-8, a repeated key, more than 64 levels, a NUL or a byte order mark
-[[nodiscard]] inline nlohmann::json parse_strict_json(std::string_view text, std::string const& source) {
-  using Event = nlohmann::json::parse_event_t;
-  // The parser takes a NUL for the end of its input and swallows a byte order mark.
-  if (text.find('\0') != std::string_view::npos || text.substr(0, 3) == "\xEF\xBB\xBF") { fail<FileError>(source, "is not valid JSON (a NUL or a byte order mark)"); }
-  constexpr int deepest = 64;
-  std::vector<std::set<std::string>> keys;
-  auto const check = [&](int depth, Event event, nlohmann::json const& value) {
-    if (depth > deepest) { fail<FileError>(source, "nests JSON deeper than ", deepest, " levels"); }
-    if (event == Event::object_start) { keys.emplace_back(); }
-    if (event == Event::object_end) { keys.pop_back(); }
-    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) { fail<FileError>(source, "repeats the JSON key ", value.dump(-1, ' ', true)); }
-    return true;
-  };
-  try {
-    return nlohmann::json::parse(text.begin(), text.end(), check);
-  } catch (nlohmann::json::parse_error const& error) {
-    fail<FileError>(source, "is not valid JSON (byte ", error.byte, ")");
-  } catch (nlohmann::json::exception const&) {  // such as a number no double can hold
-    fail<FileError>(source, "is not valid JSON");
+namespace detail {
+
+/// Builds the tree of what a JSON text holds.
+class JsonTree {
+ public:
+  JsonTree(Json& root, std::string_view source) : source_(source), places_{&root} {}
+
+  void null() { put({}); }
+  void boolean(bool value) { put(value); }
+  void number_integer(std::int64_t value) { put(value); }
+  void number_unsigned(std::uint64_t value) { put(value); }
+  void number_float(double value) { put(value); }
+  void string(std::string value) { put(std::move(value)); }
+  void start_array() { places_.push_back(&put(Json::List())); }
+  void end_array() { places_.pop_back(); }
+  void start_object() {
+    places_.push_back(&put(Json::Object()));
+    keys_.emplace_back();
   }
+  void end_object() {
+    places_.pop_back();
+    keys_.pop_back();
+  }
+  void key(std::string name) {
+    if (!keys_.back().insert(name).second) { fail<FileError>(source_, "repeats the JSON key ", json_quoted(name, JsonText::ascii)); }
+    key_ = std::move(name);
+  }
+
+ private:
+  /// Puts a value where it belongs. A place stays where it is while values are put below it: its own list grows only when it is complete.
+  Json& put(Json value) {
+    Json& place = *places_.back();
+    if (auto* const values = place.list()) { return values->emplace_back(std::move(value)); }
+    if (auto* const members = place.object()) { return members->emplace_back(std::move(key_), std::move(value)).second; }
+    return place = std::move(value);
+  }
+
+  std::string_view source_;
+  std::vector<Json*> places_;
+  std::vector<std::set<std::string>> keys_;
+  std::string key_;
+};
+
+}  // namespace detail
+
+/// Reads untrusted JSON text as one tree, refusing what a tree would hide.
+/// @param[in] source  name of the file, for messages
+/// @throws FileError  for what `read_json` refuses, and for a repeated key
+[[nodiscard]] inline Json parse_strict_json(std::string_view text, std::string_view source) {
+  Json root;
+  detail::JsonTree tree(root, source);
+  read_json(text, source, tree);
+  return root;
 }
 
 }  // namespace accrete

@@ -134,7 +134,7 @@ inline constexpr detail::AttentionWithLogSumsFn attention_with_log_sums{};
 /// The gradients of attention. Per head, with A_ij = exp(<q_i, k_j> / sqrt(D / H) - log_sums_i) rebuilt and delta_i = <dy_i, y_i>:
 ///   dv_j = sum_i A_ij dy_i,   dS_ij = A_ij (<dy_i, v_j> - delta_i),   dq_i = sum_j dS_ij k_j / sqrt(D / H),   dk_j = sum_i dS_ij q_i / sqrt(D / H)
 /// Overwrites dq, dk and dv, which may be column ranges of one [B * N, 3D]; adds to d_prefix, over the batch in ascending order where it is shared.
-/// With dq, dk and dv empty (nothing below learns) only the gradients of the prefix are formed, at 6 instead of 10 flop per entry and only for its columns.
+/// With dq, dk and dv empty (nothing below learns) only the gradients of the prefix are formed, at 8 instead of 10 flop per entry and only for its columns.
 /// @param[in]  q, y, dy [B * Nq, D];  @param[in] k, v [B * N, D]: float, double or bfloat16, products in that scalar, sums in float (double)
 /// @param[in]  log_sums [B * Nq, H]  of the forward pass
 /// @param[out] dq [B * Nq, D], dk, dv [B * N, D]  or all three empty; must not overlap what is read

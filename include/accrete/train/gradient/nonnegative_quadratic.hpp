@@ -18,7 +18,7 @@ namespace accrete {
 /// @source Lawson, Hanson, "Solving Least Squares Problems", 1974, chapter 23, on the Gram matrix
 class NonnegativeQuadratic {
  public:
-  /// @param[in] form [k, k] symmetric, positive semidefinite;  @param[in] slope [k] c
+  /// @param[in] form [k, k] symmetric, positive semidefinite;  @param[in] slope [k] c, in the range of the form where that is singular
   /// @throws ShapeError  when the extents differ
   NonnegativeQuadratic(MatrixView<double const> form, VectorView<double const> slope)
       : form_(form), slope_(slope), solution_(Vector<double>::zeros(slope.shape())), barred_(static_cast<std::size_t>(slope.size()), false) {
