@@ -4,7 +4,6 @@
 #include "terminal.hpp"
 
 #include <accrete/io/atomic_file.hpp>
-#include <accrete/io/strict_json.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -12,7 +11,6 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -42,7 +40,7 @@ void write_json(Json const& json, fs::path const& file) {
 nlohmann::json read_json(fs::path const& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) { fail<FileError>(file.string(), "cannot be read"); }
-  return parse_strict_json(std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}, file.string());
+  return nlohmann::json::parse(in);
 }
 
 /// What a file of this program must hold; a broken one is told by its name.
@@ -73,7 +71,7 @@ ResultRecord::Task task_of(nlohmann::json const& json) {
 Json tasks_json(std::vector<ResultRecord::Task> const& tasks) {
   ResultRecord record;
   record.tasks = tasks;
-  return to_json(record)["tasks"];
+  return Json::parse(to_json(record).find("tasks")->dump());
 }
 
 /// Top-1 and top-5 of a prediction over examples whose classes the model knows by name.
@@ -118,8 +116,8 @@ void ExperimentOptions::write(fs::path const& file) const {
 
 ExperimentOptions ExperimentOptions::read(fs::path const& file) {
   fs::path const out = fs::absolute(file).parent_path();
-  auto const json = read_json(file);
   return checked(file, [&] {
+    auto const json = read_json(file);
     ExperimentOptions options;
     json.at("method").get_to(options.method);
     json.at("published").get_to(options.published);
