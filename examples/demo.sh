@@ -6,6 +6,7 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/cmake/packages.sh"
+export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1  # what was compiled in one clone serves the next
 need_packages g++ cmake ninja-build ccache \
   libeigen3-dev libxtensor-dev libdnnl-dev nlohmann-json3-dev libcli11-dev libjpeg-dev libpng-dev zlib1g-dev dataset-fashion-mnist
 

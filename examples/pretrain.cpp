@@ -38,8 +38,9 @@ struct Options {
 
 Options parse(std::vector<std::string> const& words) {
   Options o;
-  auto const numbers = std::vector<std::pair<std::string, Index*>>{{"--image", &o.image}, {"--patch", &o.patch},   {"--width", &o.width},   {"--depth", &o.depth}, {"--hidden", &o.hidden},
-                                                                   {"--epochs", &o.epochs}, {"--batch", &o.batch}, {"--warmup", &o.warmup}, {"--seed", &o.seed},   {"--train-per-class", &o.train_per_class}};
+  auto const numbers =
+      std::vector<std::pair<std::string, Index*>>{{"--image", &o.image},   {"--patch", &o.patch}, {"--width", &o.width},   {"--depth", &o.depth}, {"--hidden", &o.hidden},
+                                                  {"--epochs", &o.epochs}, {"--batch", &o.batch}, {"--warmup", &o.warmup}, {"--seed", &o.seed},   {"--train-per-class", &o.train_per_class}};
   auto const reals = std::vector<std::pair<std::string, double*>>{{"--rate", &o.rate}, {"--decay", &o.decay}, {"--smoothing", &o.smoothing}, {"--mixup", &o.mixup}, {"--flip", &o.flip}};
   for (std::size_t i = 0; i < words.size(); i += 2) {
     if (i + 1 == words.size()) { ac::fail<ac::ValueError>("pretrain", words[i], " needs a value"); }

@@ -11,7 +11,9 @@ TEST_CASE_TEMPLATE("gradients of every tuning are those of autograd", Exec, ACCR
   check_tuned_gradients<bfloat16>(Exec{.threads = 2, .precision = Precision::bfloat16});
 }
 
-TEST_CASE("in double, gradients of every tuning are those of autograd to the last digits") { check_tuned_gradients<double>(HostExecutor<EigenProducts>{.threads = 2, .precision = Precision::float64}); }
+TEST_CASE("in double, gradients of every tuning are those of autograd to the last digits") {
+  check_tuned_gradients<double>(HostExecutor<EigenProducts>{.threads = 2, .precision = Precision::float64});
+}
 
 TEST_CASE_TEMPLATE("gradients of prompts and prefixes are those of autograd", Exec, ACCRETE_HOST_EXECUTORS) {
   check_injected_gradients<float>(Exec{.threads = 2});

@@ -21,8 +21,8 @@ if(TARGET accrete_tool)
   accrete_check(tool_size size.sh "$<TARGET_FILE:accrete_tool>")
 endif()
 
-# What reads files, keeps memory or computes indices; the other test programs run under sanitizers by hand (`cmake --build --preset asan --target tested`).
-accrete_check(build_asan build.sh asan tested_core tested_io tested_data tested_kernels tested_learner)
+# What reads files; the other test programs run under sanitizers by hand (`cmake --build --preset asan --target tested`).
+accrete_check(build_asan build.sh asan tested_core tested_io tested_data)
 # Both product engines live in every test program; what remains is that everything compiles and answers without oneDNN's headers.
 accrete_check(build_without_onednn build.sh omp tested_backbone)
 if(ACCRETE_CLANG_TIDY)
@@ -31,7 +31,7 @@ endif()
 include(CheckLanguage)
 check_language(CUDA)
 if(CMAKE_CUDA_COMPILER)
-  accrete_check(build_cuda build.sh cuda all)
+  accrete_check(build_cuda build.sh cuda test_device)
 endif()
 # These use all processors themselves.
 foreach(name IN ITEMS build_asan build_without_onednn build_clang)

@@ -8,23 +8,23 @@ namespace accrete::test {
 
 /// What a number went through before it is compared.
 enum class Kind {
-  elementwise,  ///< a few roundings: an addition, a product, one exp or erf
-  sum,          ///< a sum of up to some 4,000 terms of both signs, such as a mean or a row of a product
-  product,      ///< one matrix product with its epilogue
-  softmax,      ///< exponentials over their sum, or a norm: a sum and a division
-  attention,    ///< two products with a softmax between them
-  chain,        ///< a whole network: a dozen blocks one after the other
-  routes,       ///< one ridge quantity by two different factorisations
-  forgetting,   ///< a ridge model that took a class back against one that never saw it
-  gradient,     ///< what comes back through an attention or a norm: two or three products and the differences between them
-  backward,     ///< gradients through a whole network
-  losses,       ///< the loss of each of fifty steps of learning
-  training,     ///< parameters and features after fifty steps of learning
-  differences,  ///< a derivative against central differences of the function in double
-  trajectory,   ///< fifty steps of an optimiser
-  solve,        ///< a linear solve of a well-conditioned system (condition number up to 1e4)
+  elementwise,       ///< a few roundings: an addition, a product, one exp or erf
+  sum,               ///< a sum of up to some 4,000 terms of both signs, such as a mean or a row of a product
+  product,           ///< one matrix product with its epilogue
+  softmax,           ///< exponentials over their sum, or a norm: a sum and a division
+  attention,         ///< two products with a softmax between them
+  chain,             ///< a whole network: a dozen blocks one after the other
+  routes,            ///< one ridge quantity by two different factorisations
+  forgetting,        ///< a ridge model that took a class back against one that never saw it
+  gradient,          ///< what comes back through an attention or a norm: two or three products and the differences between them
+  backward,          ///< gradients through a whole network
+  losses,            ///< the loss of each of fifty steps of learning
+  training,          ///< parameters and features after fifty steps of learning
+  differences,       ///< a derivative against central differences of the function in double
+  trajectory,        ///< fifty steps of an optimiser
+  solve,             ///< a linear solve of a well-conditioned system (condition number up to 1e4)
   loss_differences,  ///< the gradient of a loss against central differences in double
-  factor,       ///< a triangular factor multiplied out again
+  factor,            ///< a triangular factor multiplied out again
 };
 
 /// Largest |got - want| allowed, relative to the largest |want| of the array (support/compare.hpp measures it so).

@@ -109,9 +109,9 @@ struct GradientHook {
   using Rows = Tensor<float, 3, typename Exec::Memory>;
 
   Exec exec;
-  Index at = 0;                                         ///< where prompts are appended
-  std::vector<Rows> prompts;                            ///< by block
-  std::map<Index, std::pair<Rows, Rows>> prefixes;      ///< by block
+  Index at = 0;                                     ///< where prompts are appended
+  std::vector<Rows> prompts;                        ///< by block
+  std::map<Index, std::pair<Rows, Rows>> prefixes;  ///< by block
   std::map<Index, Tensor<float, 3>> d_prompts;
   std::map<Index, std::pair<Tensor<float, 3>, Tensor<float, 3>>> d_prefixes;
 

@@ -20,7 +20,10 @@ constexpr Index batch = 8;
 class Trajectory {
  public:
   explicit Trajectory(std::string const& name)
-      : values_(golden("training/trajectory_" + name)), data_(golden("training/trajectories.data")), settings_(nlohmann::json::parse(values_.metadata().at("config"))), images_(data_.entry("images")) {}
+      : values_(golden("training/trajectory_" + name)),
+        data_(golden("training/trajectories.data")),
+        settings_(nlohmann::json::parse(values_.metadata().at("config"))),
+        images_(data_.entry("images")) {}
 
   [[nodiscard]] nlohmann::json const& settings() const { return settings_; }
   [[nodiscard]] SafetensorsFile const& values() const { return values_; }
@@ -90,8 +93,12 @@ template <class Head, class Tuning>
 void check_trajectory(std::string const& name, Tuning const& tuning) {
   CAPTURE(name);
   Trajectory const trajectory(name);
-  TrainingCase const network{name, trajectory.settings()["tuning"], trajectory.settings()["architecture"], golden_path(trajectory.settings()["weights"].get<std::string>()),
-                             golden(trajectory.settings()["input"].get<std::string>().substr(0, trajectory.settings()["input"].get<std::string>().size() - 12)), trajectory.values()};
+  TrainingCase const network{name,
+                             trajectory.settings()["tuning"],
+                             trajectory.settings()["architecture"],
+                             golden_path(trajectory.settings()["weights"].get<std::string>()),
+                             golden(trajectory.settings()["input"].get<std::string>().substr(0, trajectory.settings()["input"].get<std::string>().size() - 12)),
+                             trajectory.values()};
   HostExecutor<> const exec{.threads = 2};
   auto vit = Vit<Tuning>::load(network.weights, network.options(), tuning);
   Learned trunk{stored_parameters<float>(vit.parameters(), network)};

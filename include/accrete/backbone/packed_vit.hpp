@@ -104,7 +104,8 @@ class VitPacker {
     auto const weight = scaled(up.vector());
     auto const bias = scaled(up_bias.vector());
     Index const middle = down_bias.vector().extent(0);
-    return nn::Bottleneck<Exec>(exec_, nn::Linear<Exec>(exec_, down.matrix(middle), down_bias.vector()), nn::Linear<Exec>(exec_, weight.view().template reshaped<2>({shape_.width, middle}), bias.cview()), form);
+    return nn::Bottleneck<Exec>(exec_, nn::Linear<Exec>(exec_, down.matrix(middle), down_bias.vector()),
+                                nn::Linear<Exec>(exec_, weight.view().template reshaped<2>({shape_.width, middle}), bias.cview()), form);
   }
 
   Exec const& exec_;

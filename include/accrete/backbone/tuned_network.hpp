@@ -23,7 +23,7 @@ struct TuningForm {
 /// What a tuning sees of the network it is for.
 struct TunedNetwork {
   VitShape shape;
-  Index positioned = 0;                                          ///< rows in front of the patches that have a position
+  Index positioned = 0;                                        ///< rows in front of the patches that have a position
   std::function<Vector<float>(std::string const&)> published;  ///< values by canonical name, positions fitted to the images' grid; empty where there are none
 };
 

@@ -18,7 +18,8 @@ namespace accrete {
 class TunedParameters {
  public:
   /// All must outlive this object and what it returns.
-  TunedParameters(VitParameters const& published, ParameterStore<float> const& learned, TuningForm const& form, PositionResize how) : published_(published), learned_(learned), form_(form), how_(how) {}
+  TunedParameters(VitParameters const& published, ParameterStore<float> const& learned, TuningForm const& form, PositionResize how)
+      : published_(published), learned_(learned), form_(form), how_(how) {}
 
   [[nodiscard]] TuningForm const& form() const { return form_; }
 

@@ -133,7 +133,9 @@ inline VitConfig VitConfig::parse(std::string_view text, std::string_view source
   detail::read_transformers(fields, source, config);
   if (Json const* const vision = fields.find("vision_config"); vision != nullptr && vision->object() != nullptr) { detail::read_transformers(detail::ConfigFields(*vision, source), source, config); }
   if (Json const* const pretrained = fields.find("pretrained_cfg"); pretrained != nullptr && pretrained->object() != nullptr) { detail::read_timm(detail::ConfigFields(*pretrained, source), config); }
-  if (Json const* const arguments = fields.find("model_args"); arguments != nullptr && arguments->object() != nullptr) { detail::read_transformers(detail::ConfigFields(*arguments, source), source, config); }
+  if (Json const* const arguments = fields.find("model_args"); arguments != nullptr && arguments->object() != nullptr) {
+    detail::read_transformers(detail::ConfigFields(*arguments, source), source, config);
+  }
   // timm's names say which activation a CLIP tower was trained with; the weights cannot.
   if (auto const name = fields.word("architecture"); name && !config.activation) {
     config.activation = name->find("quickgelu") != std::string::npos ? kernels::Activation::quick_gelu : kernels::Activation::gelu;

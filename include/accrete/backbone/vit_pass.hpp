@@ -214,9 +214,8 @@ class VitPass {
 
   template <class T>
   void run_last_rows(TensorView<float, 3> stream) const {
-    in_parts(stream.extent(0), stream.extent(1), [&](VitPass const& part, Index first, Index count) {
-      model_.blocks.back().template forward_rows<T>(part.exec_, shape_.pooled_rows(), stream.slice(first, count), model_.scratch);
-    });
+    in_parts(stream.extent(0), stream.extent(1),
+             [&](VitPass const& part, Index first, Index count) { model_.blocks.back().template forward_rows<T>(part.exec_, shape_.pooled_rows(), stream.slice(first, count), model_.scratch); });
   }
 
   template <class T>

@@ -35,7 +35,8 @@ class VitTraining {
     if (shape.pre_norm) { norm_pre_ = nn::TrainedNorm<Exec, T>(exec_, parameters, "norm_pre", shape.epsilon); }
     blocks_.reserve(static_cast<std::size_t>(shape.depth));
     for (Index i = 0; i < shape.depth; ++i) {
-      nn::BlockForm block{shape.width, shape.heads, shape.hidden, i + 1 == shape.depth ? shape.pooled_rows() : 0, shape.layer_scale, shape.epsilon, shape.activation, form.bottleneck, form.low_rank_scale};
+      nn::BlockForm block{shape.width,      shape.heads,     shape.hidden,       i + 1 == shape.depth ? shape.pooled_rows() : 0, shape.layer_scale, shape.epsilon,
+                          shape.activation, form.bottleneck, form.low_rank_scale};
       blocks_.emplace_back(exec_, parameters, message("blocks.", i), block);
     }
     norm_ = nn::TrainedNorm<Exec, T>(exec_, parameters, shape.fc_norm ? "fc_norm" : "norm", shape.epsilon);
@@ -203,9 +204,8 @@ class VitTraining {
   void embed(TensorView<float const, 4> images, TensorView<S, 3> tokens) const {
     auto const raw = embedding_raw_->view();
     Index const each = raw.extent(0) / std::max<Index>(1, images.extent(0));
-    in_parts(images.extent(0), shape_.tokens(), [&](Exec const& exec, Index first, Index count) {
-      embedding_.forward(exec, images.slice(first, count), raw.slice(first * each, count * each), tokens.slice(first, count), scratch_);
-    });
+    in_parts(images.extent(0), shape_.tokens(),
+             [&](Exec const& exec, Index first, Index count) { embedding_.forward(exec, images.slice(first, count), raw.slice(first * each, count * each), tokens.slice(first, count), scratch_); });
   }
 
   /// Rows of a hook in the scalar of the stream.
@@ -279,9 +279,8 @@ class VitTraining {
     tape_.push_back(Step{std::move(tokens), nn::BlockTapeStorage<T, Memory>(scratch_, block.tape_extents(batch, length)), injection, prefix.k.extent(1)});
     Stream out = lease(batch, block.rows_of(length));
     nn::BlockTape<T> const tape = tape_.back().tape();
-    in_parts(batch, length, [&](Exec const& exec, Index first, Index count) {
-      block.forward(exec, prefix.of(first, count), tape.part(first, count), draw(i, first), out.view().slice(first, count), scratch_);
-    });
+    in_parts(batch, length,
+             [&](Exec const& exec, Index first, Index count) { block.forward(exec, prefix.of(first, count), tape.part(first, count), draw(i, first), out.view().slice(first, count), scratch_); });
     return out;
   }
 
@@ -327,7 +326,8 @@ class VitTraining {
       norm_.accumulate(exec_, x, dy, gradients_.view(), scratch_);
     };
     auto const upper = scratch_.template lease<S>(d_features.shape());
-    kernels::take_tokens(exec_, TensorView<S const, 3>(d_features.data(), {d_features.extent(0), 1, d_features.extent(1)}), 0, TensorView<S, 3>(upper.data(), {d_features.extent(0), 1, d_features.extent(1)}));
+    kernels::take_tokens(exec_, TensorView<S const, 3>(d_features.data(), {d_features.extent(0), 1, d_features.extent(1)}), 0,
+                         TensorView<S, 3>(upper.data(), {d_features.extent(0), 1, d_features.extent(1)}));
     RowsView<S> const d_rows(upper.view());
     if (shape_.pooled_rows() == 1) {
       through_norm(all_rows(rows), d_rows, all_rows(d.view()));

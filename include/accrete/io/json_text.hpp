@@ -175,7 +175,10 @@ class JsonReader {
     std::uint32_t unit = 0;
     for (int i = 0; i < 4; ++i, ++at_) {
       char const c = peek();
-      unsigned const nibble = c >= '0' && c <= '9' ? static_cast<unsigned>(c - '0') : c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a') + 10 : c >= 'A' && c <= 'F' ? static_cast<unsigned>(c - 'A') + 10 : 16;
+      unsigned const nibble = c >= '0' && c <= '9'   ? static_cast<unsigned>(c - '0')
+                              : c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a') + 10
+                              : c >= 'A' && c <= 'F' ? static_cast<unsigned>(c - 'A') + 10
+                                                     : 16;
       if (nibble > 15) { refuse(); }
       unit = unit << 4U | nibble;
     }

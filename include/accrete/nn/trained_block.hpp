@@ -121,9 +121,8 @@ class TrainedBlock {
       project(exec, normed.view(), batch, tape, scratch);
     }
     copy_rows(exec, tape.x, tape.middle);
-    with_projected(exec, tape, scratch, [&](Projected const& p) {
-      kernels::attention_with_log_sums(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T>(tape.heads), tape.log_sums);
-    });
+    with_projected(exec, tape, scratch,
+                   [&](Projected const& p) { kernels::attention_with_log_sums(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T>(tape.heads), tape.log_sums); });
     projection_.forward(exec, RowsView<T>(tape.heads), RowsView<T>(tape.projected), all_rows(tape.middle), true, scratch);
 
     copy_rows(exec, tape.middle, out);

@@ -52,8 +52,7 @@ struct BlockTape {
   [[nodiscard]] BlockTape part(Index first, Index count) const {
     Index const batch = x.extent(0);
     auto const cut = [&](auto rows) { return detail::of_sequences(rows, batch, first, count); };
-    return {x.slice(first, count), cut(qkv),       cut(key_value), cut(log_sums),   cut(heads), middle.slice(first, count),
-            cut(hidden),           cut(projected), cut(expanded),  cut(bottleneck), cut(mlp)};
+    return {x.slice(first, count), cut(qkv), cut(key_value), cut(log_sums), cut(heads), middle.slice(first, count), cut(hidden), cut(projected), cut(expanded), cut(bottleneck), cut(mlp)};
   }
 };
 
@@ -96,8 +95,7 @@ class BlockTapeStorage {
         mlp_(pool.template lease<T>(Shape<2>{e.keeps_mlp ? e.batch * e.rows : 0, e.width})) {}
 
   [[nodiscard]] BlockTape<T> views(TensorView<S, 3> x) const {
-    return {x,           qkv_.view(),      key_value_.view(), log_sums_.view(),   heads_.view(), middle_.view(),
-            hidden_.view(), projected_.view(), expanded_.view(),  bottleneck_.view(), mlp_.view()};
+    return {x, qkv_.view(), key_value_.view(), log_sums_.view(), heads_.view(), middle_.view(), hidden_.view(), projected_.view(), expanded_.view(), bottleneck_.view(), mlp_.view()};
   }
 
  private:
@@ -122,16 +120,32 @@ class BlockGradientsStorage {
  public:
   /// @param shares_out, shares_projected  these are the gradient of the stream itself, which `views` is given
   BlockGradientsStorage(ScratchPool<Memory> const& pool, TapeExtents const& e, bool shares_out, bool shares_projected)
-      : batch_(e.batch), out_(rows(pool, shares_out ? 0 : e.batch * e.rows, e.width)), mlp_(rows(pool, e.keeps_mlp ? e.batch * e.rows : 0, e.width)),
-        bottleneck_(rows(pool, e.middle > 0 ? e.batch * e.rows : 0, e.middle)), hidden_(rows(pool, e.batch * e.rows, e.hidden)), norm2_(rows(pool, e.batch * e.rows, e.width)),
-        projected_(rows(pool, shares_projected ? 0 : e.batch * e.rows, e.width)), qkv_(rows(pool, e.few_rows ? e.batch * e.rows : e.batch * e.tokens, e.few_rows ? e.width : 3 * e.width)),
-        key_value_(rows(pool, e.few_rows ? e.batch * e.tokens : 0, 2 * e.width)), norm1_(rows(pool, e.batch * e.tokens, e.width)), shares_out_(shares_out), shares_projected_(shares_projected) {}
+      : batch_(e.batch),
+        out_(rows(pool, shares_out ? 0 : e.batch * e.rows, e.width)),
+        mlp_(rows(pool, e.keeps_mlp ? e.batch * e.rows : 0, e.width)),
+        bottleneck_(rows(pool, e.middle > 0 ? e.batch * e.rows : 0, e.middle)),
+        hidden_(rows(pool, e.batch * e.rows, e.hidden)),
+        norm2_(rows(pool, e.batch * e.rows, e.width)),
+        projected_(rows(pool, shares_projected ? 0 : e.batch * e.rows, e.width)),
+        qkv_(rows(pool, e.few_rows ? e.batch * e.rows : e.batch * e.tokens, e.few_rows ? e.width : 3 * e.width)),
+        key_value_(rows(pool, e.few_rows ? e.batch * e.tokens : 0, 2 * e.width)),
+        norm1_(rows(pool, e.batch * e.tokens, e.width)),
+        shares_out_(shares_out),
+        shares_projected_(shares_projected) {}
 
   /// @param stream  [B, rows, D] the gradient of the stream behind the block
   [[nodiscard]] BlockGradients<T> views(TensorView<SumScalar<T>, 3> stream) const {
     MatrixView<T> const shared(reinterpret_cast<T*>(stream.data()), {stream.extent(0) * stream.extent(1), stream.extent(2)});  // only where both are one scalar
-    return {batch_,      shares_out_ ? shared : out_.view(), mlp_.view(),       bottleneck_.view(), hidden_.view(),
-            norm2_.view(), shares_projected_ ? shared : projected_.view(), qkv_.view(), key_value_.view(),  norm1_.view()};
+    return {batch_,
+            shares_out_ ? shared : out_.view(),
+            mlp_.view(),
+            bottleneck_.view(),
+            hidden_.view(),
+            norm2_.view(),
+            shares_projected_ ? shared : projected_.view(),
+            qkv_.view(),
+            key_value_.view(),
+            norm1_.view()};
   }
 
  private:

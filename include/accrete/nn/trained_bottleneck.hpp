@@ -19,7 +19,7 @@ namespace accrete::nn {
 
 /// Which units of a bottleneck are dropped: a mask per sequence and block, so that it depends neither on the batch's parts nor on threads.
 struct DropoutDraw {
-  RngKey key;           ///< `object` numbers the step
+  RngKey key;  ///< `object` numbers the step
   Index block = 0;
   Index first = 0;      ///< number of the first sequence in the batch
   bool active = false;  ///< false in evaluation
@@ -44,7 +44,10 @@ class TrainedBottleneck {
 
   /// @param name  canonical, such as `blocks.0.adapter`; there must be `name.down.weight` in the store
   TrainedBottleneck(Exec const& exec, LayerParameters<S> const& parameters, std::string const& name, BottleneckForm const& form)
-      : form_(form), down_weight_(parameters.learned(name + ".down.weight")), down_bias_(parameters.learned(name + ".down.bias")), up_weight_(parameters.learned(name + ".up.weight")),
+      : form_(form),
+        down_weight_(parameters.learned(name + ".down.weight")),
+        down_bias_(parameters.learned(name + ".down.bias")),
+        up_weight_(parameters.learned(name + ".up.weight")),
         up_bias_(parameters.learned(name + ".up.bias")) {
     middle_ = parameters.store().segment(name + ".down.weight").shape[0];
     width_ = parameters.store().segment(name + ".up.weight").shape[0];
@@ -92,7 +95,8 @@ class TrainedBottleneck {
   }
 
   /// Adds the gradients of what learns here.
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients,
+                  Scratch const& scratch) const {
     if (down_weight_.learns) { kernels::weight_gradient(exec, RowsView<T const>(d_pre), RowsView<T const>(x), down_weight_.matrix(gradients, middle_)); }
     if (down_bias_.learns) { kernels::column_sums(exec, RowsView<T const>(d_pre), down_bias_.vector(gradients)); }
     if (up_weight_.learns) {  // dU = dy^T (s h): the scale is cheapest at the narrow side

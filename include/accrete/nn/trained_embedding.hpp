@@ -79,9 +79,7 @@ class TrainedEmbedding {
     auto const patches = scratch.template lease<S>(Shape<3>{batch, form_.patches, form_.width});
     kernels::take_tokens(exec, d, form_.prefix, patches.view());
     auto const rows = scratch.template lease<T>(Shape<2>{batch * form_.patches, form_.width});
-    auto const use = [&](RowsView<T> dy) {
-      with_columns(exec, images, scratch, [&](RowsView<T> columns) { projection_.accumulate(exec, columns, RowsView<T>(raw), dy, gradients, scratch); });
-    };
+    auto const use = [&](RowsView<T> dy) { with_columns(exec, images, scratch, [&](RowsView<T> columns) { projection_.accumulate(exec, columns, RowsView<T>(raw), dy, gradients, scratch); }); };
     if constexpr (std::is_same_v<S, T>) {
       use(RowsView<T>(patches.data(), batch * form_.patches, form_.width, form_.width));
     } else {

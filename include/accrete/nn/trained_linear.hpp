@@ -158,7 +158,9 @@ class TrainedLinear {
     return gain_.empty() ? scale : scale * gain_(row);
   }
 
-  [[nodiscard]] MatrixView<S const> weight(VectorView<S const> values) const { return learned_weight_ ? learned_weight_.matrix(values, count_) : MatrixView<S const>(weight_.data(), {count_, inputs_}); }
+  [[nodiscard]] MatrixView<S const> weight(VectorView<S const> values) const {
+    return learned_weight_ ? learned_weight_.matrix(values, count_) : MatrixView<S const>(weight_.data(), {count_, inputs_});
+  }
 
   void pack_forward(Exec const& exec, VectorView<S const> values, bool first) {
     auto const bias = learned_bias_ ? learned_bias_.vector(values) : bias_.cview();

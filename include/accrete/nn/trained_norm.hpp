@@ -68,8 +68,8 @@ class TrainedNorm {
     Index const width = x.width;
     auto const sums = scratch.template lease<S>(Shape<2>{2, width});
     kernels::fill(exec, VectorView<S>(sums.data(), {2 * width}), S{0});
-    MatrixView<S> const by_xhat(sums.data(), {1, width});          // sum of dy * xhat
-    MatrixView<S> const plain(sums.data() + width, {1, width});    // sum of dy
+    MatrixView<S> const by_xhat(sums.data(), {1, width});        // sum of dy * xhat
+    MatrixView<S> const plain(sums.data() + width, {1, width});  // sum of dy
     kernels::layer_norm_parameter_gradients(exec, RowsView<S const>(x), epsilon_, RowsView<Y const>(dy), by_xhat[0], plain[0]);
     auto const add = [&](LearnedPart const& part, MatrixView<S> const& sum) {
       if (part.learns) { kernels::add(exec, VectorView<S const>(sum[0]), part.vector(gradients)); }
@@ -91,7 +91,7 @@ class TrainedNorm {
 
  private:
   struct Both {
-    Vector<S> here;                           // host memory
+    Vector<S> here;                          // host memory
     Vector<S, typename Exec::Memory> there;  // the executor's
   };
 

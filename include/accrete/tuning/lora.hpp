@@ -24,13 +24,15 @@ struct Lora {
   bool queries = true;
   bool keys = false;
   bool values = true;
-  bool packed = false;             ///< one A for q, k and v together instead
-  bool mlp = false;                ///< both layers of the MLP as well
-  bool norms_and_biases = false;   ///< also all norms, biases and the class token themselves
+  bool packed = false;            ///< one A for q, k and v together instead
+  bool mlp = false;               ///< both layers of the MLP as well
+  bool norms_and_biases = false;  ///< also all norms, biases and the class token themselves
   LoraStart start = LoraStart::uniform;
 
   /// The trainable set of SLCA++.
-  [[nodiscard]] static Lora slca_plus_plus() { return {.rank = 4, .scale = 0.8, .queries = false, .keys = false, .values = false, .packed = true, .mlp = true, .norms_and_biases = true, .start = LoraStart::singular}; }
+  [[nodiscard]] static Lora slca_plus_plus() {
+    return {.rank = 4, .scale = 0.8, .queries = false, .keys = false, .values = false, .packed = true, .mlp = true, .norms_and_biases = true, .start = LoraStart::singular};
+  }
 
   void declare(TunedNetwork const& network, RngKey const& key, ParameterStore<float>& store) const {
     VitShape const& shape = network.shape;
