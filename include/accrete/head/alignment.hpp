@@ -69,7 +69,7 @@ struct Alignment {
 
     ClassSampler const sampler(exec, moments, ridge);
     std::vector<Index> widths;
-    for (HeadBlock const& block : blocks) { widths.push_back(block.classes); }
+    for (HeadBlock const& block : blocks) { widths.push_back(block.classes); }  // NOLINT(performance-inefficient-vector-operation): a few blocks
     Index const latest = *std::max_element(tasks.begin(), tasks.end());
     Sgd const optimizer{.momentum = momentum};
     auto progress = optimizer.start(std::as_const(store));

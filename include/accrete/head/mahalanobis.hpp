@@ -157,7 +157,7 @@ class MahalanobisForm {
 
  private:
   template <class Exec>
-  static kernels::CholeskyFactor<double> factored(Exec const& exec, SymmetricMatrix<double> a) {
+  static kernels::CholeskyFactor<double> factored(Exec const& exec, SymmetricMatrix<double> a) {  // NOLINT(performance-unnecessary-value-param): the factor takes its place
     auto factor = kernels::cholesky(exec, std::move(a));
     if (!factor) { fail<ValueError>("MahalanobisForm", "the covariance is not positive definite; shrink it with alpha1 > 0"); }
     return std::move(*factor);

@@ -79,7 +79,7 @@ class SafetensorsHeaderEvents {
     entry_->shape.push_back(static_cast<Index>(value));
   }
 
-  void string(std::string value) {
+  void string(std::string value) {  // NOLINT(performance-unnecessary-value-param): moved into the metadata
     if (place_ == Place::metadata) {
       if (!header_.metadata.try_emplace(name_, std::move(value)).second) { refuse_header(message("repeats ", quoted_text(name_), " in its metadata")); }
       return;

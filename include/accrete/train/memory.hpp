@@ -131,7 +131,7 @@ struct BalancedMemory {
     }
     std::sort(kept.begin(), kept.end());
     std::vector<MemorySample> subset;
-    for (std::size_t const i : kept) { subset.push_back(samples[i]); }
+    for (std::size_t const i : kept) { subset.push_back(samples[i]); }  // NOLINT(performance-inefficient-vector-operation): once a task
     memory.keep(task, std::move(subset), static_cast<Index>(samples.size()));
   }
 

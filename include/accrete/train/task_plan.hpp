@@ -59,7 +59,7 @@ struct TaskPlan {
   /// @param[in] positions  ascending positions of those that could
   void keep(std::vector<Index> const& positions) {
     std::vector<Index> kept;
-    for (Index const position : positions) { kept.push_back(columns[static_cast<std::size_t>(position)]); }
+    for (Index const position : positions) { kept.push_back(columns[static_cast<std::size_t>(position)]); }  // NOLINT(performance-inefficient-vector-operation): once a task
     columns = std::move(kept);
   }
 };
