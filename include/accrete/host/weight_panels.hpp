@@ -89,7 +89,7 @@ inline constexpr Index panel_depth = 256;
 /// Rows [rows, panels of one item] of the product in `sums`.
 template <class X>
 void multiply_panels(RowsView<X const> x, WeightPanels const& weight, Index first, Index last, float* sums, Index sums_stride) {  // NOLINT(readability-non-const-parameter): the tiles write it
-  constexpr Index input_stride = panel_depth + 16;  // rows at a power of two would share few sets of the cache
+  constexpr Index input_stride = panel_depth + 16;                                                                                // rows at a power of two would share few sets of the cache
   float* const input = ThreadScratch<PanelInput>::get<float>(panel_item_rows * input_stride);
   for (Index k = 0; k < x.width; k += panel_depth) {
     Index const depth = std::min(panel_depth, x.width - k);
