@@ -108,6 +108,8 @@ template <class Exec>
 struct GradientHook {
   using Rows = Tensor<float, 3, typename Exec::Memory>;
 
+  explicit GradientHook(Exec const& where) : exec(where) {}
+
   Exec exec;
   Index at = 0;                                     ///< where prompts are appended
   std::vector<Rows> prompts;                        ///< by block
