@@ -23,10 +23,37 @@ using nlohmann::json;
 
 namespace {
 
+/// A data set of ten classes of a few small pictures, written once: patterns that differ by class, with a little noise.
+std::string const& small_data() {
+  static TemporaryFolder const folder;
+  static std::string const path = [] {
+    constexpr int side = 28;
+    constexpr int count = 100;
+    for (std::string const part : {"train", "t10k"}) {
+      std::string images{0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, side, 0, 0, 0, side};
+      std::string labels{0, 0, 8, 1, 0, 0, 0, count};
+      Rng const noise({.seed = part == "train" ? 1U : 2U});
+      for (int i = 0; i < count; ++i) {
+        int const label = i % 10;
+        labels.push_back(static_cast<char>(label));
+        for (int pixel = 0; pixel < side * side; ++pixel) {
+          auto const grain = noise.word(static_cast<std::uint64_t>(i * side * side + pixel)) % 64;
+          images.push_back(static_cast<char>((pixel / side * (label + 1) + pixel % side * (10 - label)) % 192 + static_cast<int>(grain)));
+        }
+      }
+      write_file(folder / (part + "-images-idx3-ubyte"), images);
+      write_file(folder / (part + "-labels-idx1-ubyte"), labels);
+    }
+    return "idx:" + (folder / "").string();
+  }();
+  return path;
+}
+
 /// A short run with gradients in every phase.
 std::vector<std::string> short_run(std::string const& method, std::string const& out) {
-  return {"run", "--method",  method, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "6", "--epochs", "2", "--set", "batch=4", "--out", out, "--checkpoint-seconds",
-          "0",   "--threads", "2",    "--quiet"};
+  return {
+      "run",   "--data", small_data(),           "--method", method,      "--classes", "4,2,7",  "--initial", "2", "--increment", "1", "--train-per-class", "6", "--epochs", "2", "--set", "batch=4",
+      "--out", out,      "--checkpoint-seconds", "0",        "--threads", "2",         "--quiet"};
 }
 
 /// Starts a program that runs until it is signalled or done.
@@ -56,7 +83,7 @@ int end_after(pid_t child, double seconds, int signal) {
 /// How many runs are killed: few where nobody waits for it.
 int kills() {
   char const* const text = std::getenv("ACCRETE_KILLS");
-  return text == nullptr ? 4 : std::atoi(text);
+  return text == nullptr ? 3 : std::atoi(text);
 }
 
 }  // namespace
