@@ -173,7 +173,7 @@ TEST_CASE("every method runs, saves, and is found again by what its model says i
     std::sort(once.begin(), once.end());
     CHECK(std::adjacent_find(once.begin(), once.end()) == once.end());
     std::string const out = (folder / name).string();
-    std::vector<std::string> arguments{"run", "--method", name, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "5", "--out", out, "--quiet"};
+    std::vector<std::string> arguments{"run", "--data", small_data(), "--method", name, "--classes", "4,2,7", "--initial", "2", "--increment", "1", "--train-per-class", "5", "--out", out, "--quiet"};
     auto const has = [&](char const* setting) { return std::find(names.begin(), names.end(), setting) != names.end(); };
     if (has("epochs")) { arguments.insert(arguments.end(), {"--epochs", "1", "--set", "batch=4"}); }
     if (has("per_task")) { arguments.insert(arguments.end(), {"--set", "per_task=4"}); }
