@@ -6,11 +6,9 @@
 #include <accrete/io/safetensors.hpp>
 
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -42,13 +40,6 @@ Settings parse(std::vector<std::string> const& words) {
   return settings;
 }
 
-/// Largest memory the process ever had, bytes.
-std::int64_t peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
-}
-
 nlohmann::json measure(Settings const& settings) {
   auto const file = SafetensorsFile::open(settings.features);
   auto const features = file.read<float, 2>("features");
@@ -57,7 +48,7 @@ nlohmann::json measure(Settings const& settings) {
   Index const classes = 1 + *std::max_element(columns.begin(), columns.end());
 
   HostExecutor<> const exec{.threads = settings.threads};
-  auto const before = peak_bytes();
+  auto const before = peak_rss_bytes();
   auto const start = std::chrono::steady_clock::now();
   RidgeHead<>::State state;
   settings.head.admit(state, classes);
@@ -66,7 +57,7 @@ nlohmann::json measure(Settings const& settings) {
   auto const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   RidgeReport const& report = state.report();
   return {{"seconds", seconds},
-          {"peak_extra_bytes", peak_bytes() - before},
+          {"peak_extra_bytes", peak_rss_bytes() - before},
           {"ridge", report.ridge},
           {"chosen_by", report.chosen_by},
           {"losses", report.losses},

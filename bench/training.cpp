@@ -14,7 +14,6 @@
 #include <accrete/tuning/ssf.hpp>
 
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include <cstdint>
 #include <iostream>
@@ -145,9 +144,7 @@ nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) 
     if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
     report["loss"].push_back(loss);
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  report["peak_rss_bytes"] = std::int64_t{usage.ru_maxrss} * 1024;
+  report["peak_rss_bytes"] = peak_rss_bytes();
   return report;
 }
 

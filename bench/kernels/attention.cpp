@@ -1,6 +1,7 @@
 #include "../axes.hpp"
 #include "limit.hpp"
 
+#include <accrete/host/eigen_products.hpp>
 #include <accrete/host/host.hpp>
 #include <accrete/kernels/attention.hpp>
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "instances.hpp"
 #include "method.hpp"
 
 #include <accrete/backbone/vit.hpp>

@@ -18,6 +18,8 @@
 #include <accrete/train/checkpoint.hpp>
 #include <accrete/train/feature_change.hpp>
 #include <accrete/train/feature_pass.hpp>
+#include <accrete/train/gather_spans.hpp>
+#include <accrete/train/loss/concept.hpp>
 #include <accrete/train/memory.hpp>
 #include <accrete/train/prompted.hpp>
 #include <accrete/train/protocol.hpp>
@@ -91,6 +93,8 @@ class Learner {
   static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
   /// Whether features of one image differ from task to task, so that a cache of them is of no use.
   static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && !BanksTunings<Backbone>;
+  /// Whether a picture needs few of the backbone's networks, which the head names one by one.
+  static constexpr bool asks_for_features = BanksTunings<Backbone> && AsksForFeatures<Head>;
 
  public:
   explicit Learner(Backbone backbone, Prompt prompt = {}, Head head = {}, Merge merge = {}, Protocol protocol = {})
@@ -152,6 +156,9 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
     check_learned();
+    if constexpr (asks_for_features) {
+      return predict_by_asking(exec, examples, reading);
+    }
     FeatureSet set = features(exec, examples, reading);
     return {.scores = predict_features(exec, set.features.view()), .positions = std::move(set.positions), .skipped = std::move(set.skipped)};
   }
@@ -206,6 +213,7 @@ class Learner {
       for (auto const& setting : settings_of(policy)) { settings.setting(setting.name, setting.text(policy)); }
     });
     if constexpr (LearnedPrompt<Prompt>) { prompt_.write(prompt_state_, writer.scope("prompt")); }
+    if constexpr (KeepsMergeState<Merge>) { merge_state_.write(writer.scope("merge")); }
     ModelWriter head_writer = writer.scope("head");
     head_.write(head_state_, head_writer);
     writer.write(path);
@@ -233,6 +241,7 @@ class Learner {
     for (std::size_t i = 0; i < names.size(); ++i) { learner.classes_.add(names[i], tasks[i]); }
     learner.tasks_seen_ = reader.setting<Index>("tasks_seen");
     if constexpr (LearnedPrompt<Prompt>) { learner.prompt_.read(learner.prompt_state_, reader.scope("prompt")); }
+    if constexpr (KeepsMergeState<Merge>) { learner.merge_state_ = Merge::State::read(reader.scope("merge")); }
     learner.head_.read(learner.head_state_, reader.scope("head"));
     if (learner.classes_.size() != static_cast<Index>(names.size()) || learner.head_.classes(learner.head_state_) != learner.classes_.size()) {
       fail<FileError>(path.string(), "names ", names.size(), " classes, ", learner.classes_.size(), " of them different, and holds the statistics of ", learner.head_.classes(learner.head_state_));
@@ -318,6 +327,7 @@ class Learner {
     Backbone backbone;
     typename Prompt::State prompt;
     std::optional<typename Head::State> head;  ///< only where the head itself is trained
+    typename Merge::State merge;
   };
 
   template <class Self, class Use>
@@ -325,6 +335,7 @@ class Learner {
     use(self.head_);
     use(self.prompt_);
     use(self.protocol_);
+    use(self.merge_);
   }
 
   /// Whether the next task learns by gradient.
@@ -337,6 +348,7 @@ class Learner {
     Moved moved = begin_task(plan);
     Stopwatch const training;
     if (learns_now()) { train(exec, moved, plan, examples, reading, run); }
+    merge_task(moved);
     double const train_seconds = training.seconds();
 
     Stopwatch const statistics;
@@ -347,6 +359,7 @@ class Learner {
     backbone_ = std::move(moved.backbone);
     prompt_state_ = std::move(moved.prompt);
     if (moved.head) { head_state_ = std::move(*moved.head); }
+    merge_state_ = std::move(moved.merge);
     Observation seen = finish_task(exec, std::move(plan), set.features.view());
     seen.skipped = std::move(set.skipped);
     seen.train_seconds = train_seconds;
@@ -358,12 +371,12 @@ class Learner {
 
   /// Copies of everything that gradients move, ready for a task.
   [[nodiscard]] Moved begin_task(TaskPlan const& plan) const {
-    Moved moved{backbone_, prompt_state_, std::nullopt};
+    Moved moved{backbone_, prompt_state_, std::nullopt, merge_state_};
     prompt_.begin_task(moved.prompt, plan.task);
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state_; }
     begin_anew(moved, plan);
-    if constexpr (LearnsByGradient<Head>) { head_.admit(*moved.head, plan.task, backbone_.width()); }
+    if constexpr (LearnsByGradient<Head>) { head_.admit(*moved.head, plan.task, part_width(backbone_)); }
     return moved;
   }
 
@@ -397,12 +410,33 @@ class Learner {
       if constexpr (LooksBack<Protocol>) {
         for (Examples const& pictures : history_) { task.memories.push_back({pictures, columns_of(plan.classes, pictures)}); }
       }
+      if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head_.class_means(*moved.head); }
+      if constexpr (MergesEveryStep<Merge>) {
+        task.after_step = [&](VectorView<float> learning) { merge_.after_step(moved.merge, learning); };
+      }
       stage.train(moved.backbone, moved.prompt, head_, moved.head->parameters(), task);
     } else {
       typename Protocol::TrainedHead::Type const temporary{.seed = protocol_.training.seed};
       typename Protocol::TrainedHead::Type::State state;
       temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
       stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), plan.own_columns(fingerprint));
+    }
+  }
+
+  /// Folds what the task made of the learning parameters of the backbone into those that are kept.
+  void merge_task(Moved& moved) const {
+    if constexpr (!std::is_same_v<Merge, NoMerge>) {
+      auto& network = tuned_part(moved.backbone);
+      ParameterStore<float> const fresh = network.parameters();
+      ParameterStore<float> kept = tasks_seen_ > 0 ? tuned_part(backbone_).parameters() : fresh;
+      auto const spans = fresh.trainable();
+      Vector<float> learned({span_elements(spans)});
+      Vector<float> merged(learned.shape());
+      gather_spans(fresh.values(), spans, learned.view());
+      gather_spans(std::as_const(kept).values(), spans, merged.view());
+      merge_.fold(moved.merge, merged.view(), learned.cview());
+      scatter_spans(merged.cview(), spans, kept.values());
+      network.assign(std::move(kept));
     }
   }
 
@@ -434,6 +468,23 @@ class Learner {
                          " tasks are missing; recall them first");
       }
     }
+  }
+
+  /// Scores of pictures of which the head asks for the features it needs, network by network.
+  template <class Exec>
+  [[nodiscard]] Predictions predict_by_asking(Exec const& exec, Examples const& examples, Reading const& reading) const {
+    FeatureSet first = extract_features(exec, backbone_.networks().front(), examples, reading);
+    Matrix<float> scores({static_cast<Index>(first.positions.size()), classes_.size()});
+    auto const ask = [&](Index network, std::span<Index const> rows) {
+      if (network == 0) { return std::move(first.features); }
+      std::vector<Index> asked;
+      for (Index const row : rows) { asked.push_back(first.positions[static_cast<std::size_t>(row)]); }
+      FeatureSet set = extract_features(exec, backbone_.networks()[static_cast<std::size_t>(network)], examples.subset(std::move(asked)), reading);
+      if (set.positions.size() != rows.size()) { fail<FileError>("Learner::predict", rows.size() - set.positions.size(), " of ", rows.size(), " pictures could no longer be read"); }
+      return std::move(set.features);
+    };
+    head_.scores_of_asked(exec, head_state_, ask, scores.view());
+    return {.scores = std::move(scores), .positions = std::move(first.positions), .skipped = std::move(first.skipped)};
   }
 
   /// Adds the statistics of a task and makes the plan true.
@@ -522,6 +573,7 @@ class Learner {
   Protocol protocol_;
   typename Prompt::State prompt_state_;
   typename Head::State head_state_;
+  typename Merge::State merge_state_;
   ClassMap classes_;
   Index tasks_seen_ = 0;
   std::vector<Examples> history_;  ///< pictures that a protocol looks at again, by task

@@ -16,14 +16,15 @@ namespace accrete {
 struct NothingToSet {};
 
 /// The settings of a method: those of its policies, by name.
-/// @tparam Tuning, Prompt, Head, Protocol  the policies;  @tparam Joining  how several networks are put together, such as ConcatSettings
-template <class Tuning, class Prompt, class Head, class Protocol, class Joining = NothingToSet>
+/// @tparam Tuning, Prompt, Head, Protocol, Merge  the policies;  @tparam Joining  how several networks are put together, such as ConcatSettings
+template <class Tuning, class Prompt, class Head, class Protocol, class Joining = NothingToSet, class Merge = NothingToSet>
 struct MethodSettings {
   Tuning tuning = {};
   Prompt prompt = {};
   Head head = {};
   Protocol protocol = {};
   Joining joining = {};
+  Merge merge = {};
 
   /// The same with one seed for everything that is drawn.
   [[nodiscard]] MethodSettings seeded(std::uint64_t seed) const {
@@ -47,6 +48,7 @@ struct MethodSettings {
     add(&MethodSettings::prompt, Prompt{});
     add(&MethodSettings::protocol, Protocol{});
     add(&MethodSettings::joining, Joining{});
+    add(&MethodSettings::merge, Merge{});
     add(&MethodSettings::tuning, Tuning{});
     return all;
   }
@@ -56,12 +58,13 @@ struct MethodSettings {
   static void seed_part(Part& part, std::uint64_t seed) {
     if constexpr (requires { part.seed = seed; }) { part.seed = seed; }
   }
-  /// A head with an alignment is a head in a head.
+  /// A head may hold a head, and an alignment.
   template <class Part>
   static void seed_nested(Part& part, std::uint64_t seed) {
-    if constexpr (requires { part.alignment.seed = seed; }) {
+    if constexpr (requires { part.alignment; }) { seed_part(part.alignment, seed); }
+    if constexpr (requires { part.head; }) {
       seed_part(part.head, seed);
-      seed_part(part.alignment, seed);
+      seed_nested(part.head, seed);
     }
   }
 };

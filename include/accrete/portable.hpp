@@ -1,6 +1,6 @@
 #pragma once
 
-/// What knows no executor: shared by accrete.hpp and accrete_device.hpp, and plain enough for nvcc.
+/// What knows no executor: shared by accrete.hpp and accrete_device.hpp, and plain enough for nvcc. What learns by gradient is in training.hpp.
 
 // IWYU pragma: begin_exports
 #include <accrete/backbone/vit.hpp>
@@ -11,21 +11,14 @@
 #include <accrete/data/cifar.hpp>
 #include <accrete/data/feature_cache.hpp>
 #include <accrete/data/loader.hpp>
-#include <accrete/head/aligned.hpp>
-#include <accrete/head/cosine.hpp>
 #include <accrete/head/gaussian.hpp>
-#include <accrete/head/linear.hpp>
-#include <accrete/head/orthogonality.hpp>
 #include <accrete/head/prototype.hpp>
 #include <accrete/head/ridge.hpp>
-#include <accrete/head/self_refinement.hpp>
-#include <accrete/head/subspace.hpp>
 #include <accrete/io/checkpoint.hpp>
 #include <accrete/io/model_file.hpp>
 #include <accrete/io/result.hpp>
 #include <accrete/io/safetensors.hpp>
 #include <accrete/learner.hpp>
-#include <accrete/merge/pull_to_mean.hpp>
 #include <accrete/method/ranpac.hpp>
 #include <accrete/method/simple_cil.hpp>
 #include <accrete/metric/accuracy.hpp>

@@ -2,6 +2,7 @@
 #include "support/compare.hpp"
 #include "support/device.hpp"
 
+#include <accrete/host/eigen_products.hpp>
 #include <accrete/host/host.hpp>
 #include <accrete/kernels/dropout.hpp>
 

@@ -43,6 +43,25 @@ Head::State taught(Head const& head) {
 
 }  // namespace
 
+TEST_CASE("rows of old tasks score features as if they were longer, once per alignment") {
+  Head plain = small(AlignedRows::scored);
+  plain.alignment.epochs = 0;
+  Head aged = plain;
+  aged.alignment.ageing = 0.02;
+  auto const still = taught(plain);
+  auto const longer = taught(aged);
+  auto const check = [&](char const* name, double factor) {
+    auto const want = still.scoring().view<2>(name);
+    auto const got = longer.scoring().view<2>(name);
+    for (Index i = 0; i < want.extent(0); ++i) {
+      for (Index j = 0; j < want.extent(1); ++j) { CHECK(static_cast<double>(got(i, j)) == doctest::Approx(factor * static_cast<double>(want(i, j))).epsilon(1e-6)); }
+    }
+  };
+  check("head.0.weight", 1.02);
+  check("head.1.weight", 1.0);
+  CHECK(std::as_const(longer).parameters() == std::as_const(still).parameters());
+}
+
 TEST_CASE("aligned rows score, learned rows stay, and no alignment builds on the last") {
   Head const head = small(AlignedRows::scored);
   Head::State state;

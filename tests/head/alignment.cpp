@@ -66,6 +66,28 @@ TEST_CASE("division by the size of the latest task is right for equal tasks and 
   CHECK(ours.mean_scale(195, 9, 9, 16) == doctest::Approx(1.0).epsilon(1e-12));
 }
 
+TEST_CASE("drawn features of old classes are shorter, each by a factor of its own, and rows of old tasks see longer ones") {
+  Alignment const alignment{.ageing = 0.02};
+  auto drawn = Matrix<float>({400, 2});
+  std::fill(drawn.begin(), drawn.end(), 1.0F);
+  alignment.age(drawn.view(), 2, {.seed = 7}, 3);
+  double least = 1.0;
+  double most = 0.0;
+  for (Index i = 0; i < drawn.extent(0); ++i) {
+    CHECK(drawn(i, 0) == drawn(i, 1));
+    least = std::min(least, static_cast<double>(drawn(i, 0)));
+    most = std::max(most, static_cast<double>(drawn(i, 0)));
+  }
+  CHECK(least >= 1.0 / 1.06 - 1e-7);  // r in [0.01, 0.03], two tasks
+  CHECK(least <= 1.0 / 1.059);
+  CHECK(most <= 1.0 / 1.02 + 1e-7);
+  CHECK(most >= 1.0 / 1.021);
+  alignment.age(drawn.view(), 0, {.seed = 7}, 3);
+  CHECK(static_cast<double>(*std::max_element(drawn.begin(), drawn.end())) == most);
+  CHECK(alignment.age_factor(0, 2) == doctest::Approx(1.04).epsilon(1e-12));
+  CHECK(alignment.age_factor(2, 2) == 1.0);
+}
+
 TEST_CASE_TEMPLATE("alignment weighs old classes against new ones and moves every block", Exec, ACCRETE_HOST_EXECUTORS) {
   Learned const learned;
   ParameterStore<float> const& before = learned.state.parameters();

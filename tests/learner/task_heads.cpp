@@ -5,6 +5,7 @@
 #include <accrete/host/host.hpp>
 #include <accrete/method/ease.hpp>
 #include <accrete/method/slca.hpp>
+#include <accrete/method/slca_plus_plus.hpp>
 
 #include <doctest/doctest.h>
 
@@ -24,7 +25,7 @@ auto small(Index epochs) {
   settings.protocol.training.batch = 5;
   settings.protocol.training.milestone = 1;
   if constexpr (std::is_same_v<Method, method::Ease>) { settings.tuning.width = 4; }
-  if constexpr (std::is_same_v<Method, method::Slca>) {
+  if constexpr (!std::is_same_v<Method, method::Ease>) {
     settings.head.alignment.epochs = 1;
     settings.head.alignment.rows = 8;
   }
@@ -90,6 +91,32 @@ TEST_CASE("SLCA: an alignment scores but is not learned on, and moments of old c
 
   learner.save(folder / "model");
   auto loaded = method::Slca::Learner<>::load(folder / "model");
+  Examples const third = striped_pictures({"fox"}, 4, 3);
+  learner.observe(exec, third);
+  loaded.observe(exec, third);
+  CHECK(same_bits(loaded.predict(exec, first_task()).scores, learner.predict(exec, first_task()).scores));
+}
+
+TEST_CASE("SLCA++: low-rank parts, norms and biases learn, nothing else does, and a model file says which") {
+  TemporaryFolder const folder;
+  auto learner = small<method::SlcaPlusPlus>(1);
+  auto const published = small_vit();
+  CHECK(learner.observe(exec, first_task()).feature_change.value() > 1e-6);
+  bool low_rank = false;
+  auto const parameters = learner.backbone().parameters();
+  for (auto const& segment : parameters.segments()) {
+    bool const part = segment.name.find(".lora.") != std::string::npos;
+    low_rank = low_rank || part;
+    CHECK(segment.role == (part ? "backbone" : "trunk"));
+    CHECK((part || segment.name.find("norm") != std::string::npos || segment.name.find(".bias") != std::string::npos || segment.name == "cls_token"));
+  }
+  CHECK(low_rank);
+  learner.observe(exec, second_task());
+  CHECK(learner.head_state().is_aligned());
+
+  learner.save(folder / "model");
+  auto loaded = method::SlcaPlusPlus::Learner<>::load(folder / "model");
+  CHECK(values(loaded.backbone().parameters()) == values(learner.backbone().parameters()));
   Examples const third = striped_pictures({"fox"}, 4, 3);
   learner.observe(exec, third);
   loaded.observe(exec, third);

@@ -30,7 +30,7 @@ TEST_CASE("the peak of memory grows with what is touched and stays when it is gi
     CHECK(block[bytes / 2] == '\1');
   }
   CHECK(during >= before + static_cast<std::int64_t>(bytes) / 2);
-  CHECK(peak_rss_bytes() >= during);
+  CHECK(peak_rss_bytes() >= during - (std::int64_t{1} << 20U));  // the kernel counts pages per processor and adds up now and then
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <accrete/host/eigen_products.hpp>
 #include <accrete/host/host.hpp>
 
 /// The executors that typed tests run on. The product engines differ in the products alone, but every kernel is asked of both.

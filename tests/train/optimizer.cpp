@@ -7,6 +7,7 @@
 #include <accrete/train/adam.hpp>
 #include <accrete/train/adamw.hpp>
 #include <accrete/train/groups.hpp>
+#include <accrete/train/training_settings.hpp>
 #include <accrete/train/schedule.hpp>
 #include <accrete/train/sgd.hpp>
 
@@ -160,6 +161,17 @@ TEST_CASE("equal gradients move a slow group by its factor: one SGD step without
   optimizer.step(state, store, gradient, updates);
   CHECK(store.view<1>("head")(0) == -0.01F);
   CHECK(store.view<1>("trunk")(1) == doctest::Approx(-1e-4).epsilon(1e-6));
+}
+
+TEST_CASE("a stage's groups: the backbone slower from the second task on, published values that move beside it by a factor of their own") {
+  TrainingSettings const settings{.backbone_factor = 0.5, .later_factor = 0.2, .trunk_factor = 0.1, .head_factor = 2.0};
+  auto const factors = [&](Index task) {
+    auto const groups = settings.groups(task);
+    return std::vector<double>{group_of(groups, "backbone").rate_factor, group_of(groups, "trunk").rate_factor, group_of(groups, "head").rate_factor, group_of(groups, "prompt").rate_factor};
+  };
+  CHECK(factors(0) == std::vector<double>{0.5, 0.1, 2.0, 1.0});
+  CHECK(factors(1) == std::vector<double>{0.1, 0.1, 2.0, 1.0});
+  CHECK(factors(7) == factors(1));
 }
 
 TEST_CASE("groups: the one that names the role, else the one without a name; a floor under the rate") {

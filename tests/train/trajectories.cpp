@@ -4,7 +4,11 @@
 #include <accrete/backbone/vit_trainer.hpp>
 #include <accrete/head/cosine.hpp>
 #include <accrete/head/linear.hpp>
+#include <accrete/merge/pull_to_mean.hpp>
+#include <accrete/train/gather_spans.hpp>
 #include <accrete/train/loss/cross_entropy.hpp>
+#include <accrete/train/loss/orthogonality.hpp>
+#include <accrete/train/loss/reverse_cross_entropy.hpp>
 #include <accrete/train/sgd.hpp>
 
 #include <doctest/doctest.h>
@@ -74,6 +78,18 @@ struct Learned {
     for (ParameterSpan const& span : values.trainable()) { updates.push_back({span, factor * rate, decay}); }
     Sgd{}.step(state, values, gradient, updates);
   }
+  /// What learns, side by side.
+  [[nodiscard]] Vector<float> flat() const {
+    auto const spans = values.trainable();
+    Vector<float> learning({span_elements(spans)});
+    gather_spans(values.values(), spans, learning.view());
+    return learning;
+  }
+  void pull(PullToMean const& merge, PullToMean::State const& towards) {
+    auto learning = flat();
+    merge.after_step(towards, learning.view());
+    scatter_spans(learning.cview(), values.trainable(), values.values());
+  }
 };
 
 /// Prompts at the end of the sequence that learn.
@@ -131,6 +147,12 @@ void check_trajectory(std::string const& name, Tuning const& tuning) {
   auto const losses = trajectory.values().read<double, 1>("losses");
   auto const rates = trajectory.values().read<double, 1>("rates");
   double const decay = trajectory.settings()["weight_decay"];
+  Orthogonality const orthogonality{.weight = trajectory.settings().value("apart", 0.0), .temperature = trajectory.settings().value("temperature", 1.0)};
+  auto const means = orthogonality.weight > 0 ? trajectory.values().read<double, 2>("means") : Matrix<double>();
+  SymmetricCrossEntropy const symmetric{.forward = 1.0, .reverse = trajectory.settings().value("reverse", 0.0)};
+  PullToMean const merge{.momentum = trajectory.settings().value("pull", 0.0)};
+  auto const began = trunk.flat();
+  PullToMean::State const earlier{1, {began.begin(), began.end()}};  // one task ended where this one begins
   for (Index step = 0; step < trajectory.steps(); ++step) {
     CAPTURE(step);
     auto const images = trajectory.images(step);
@@ -147,15 +169,18 @@ void check_trajectory(std::string const& name, Tuning const& tuning) {
       trainer.forward(images.cview(), no_hook, features.view(), {});
     }
     head.logits(exec, classifier.values, features.cview(), logits.view());
-    double const loss = CrossEntropy{}(logits.cview(), trajectory.labels(step), {0, classes}, d_logits.view());
-    CHECK(std::abs(loss - losses(step)) <= tolerance<float>(Kind::losses) * losses(step));
+    double loss = symmetric.reverse > 0 ? symmetric(logits.cview(), trajectory.labels(step), {0, classes}, d_logits.view())
+                                        : CrossEntropy{}(logits.cview(), trajectory.labels(step), {0, classes}, d_logits.view());
     head.backward(exec, classifier.values, features.cview(), d_logits.cview(), d_features.view(), classifier.gradients);
+    if (orthogonality.weight > 0) { loss += orthogonality(exec, means.cview(), features.cview(), d_features.view()); }
+    CHECK(std::abs(loss - losses(step)) <= tolerance<float>(Kind::losses) * losses(step));
     if (prompted) {
       trainer.backward(d_features.cview(), hook);
     } else {
       trainer.backward(d_features.cview(), no_hook);
     }
     trunk.step(trainer.gradients(), rates(step), decay);
+    if (merge.momentum > 0) { trunk.pull(merge, earlier); }
     if (prompted) { prompts.step(std::as_const(prompts.gradients).values(), rates(step), decay); }
     classifier.step(std::as_const(classifier.gradients).values(), rates(step), decay);
     trainer.refresh(trunk.values);
@@ -186,4 +211,11 @@ TEST_CASE("fifty steps of every tuning end where PyTorch's do, loss by loss") {
 TEST_CASE("fifty steps of finetuning and of SLCA's slow trunk end where PyTorch's do") {
   check_trajectory<LinearHead>("finetune", Full{});
   check_trajectory<LinearHead>("slca", Full{});
+}
+
+TEST_CASE("fifty steps of MOS, merged and pushed apart, and of SLCA++ end where PyTorch's do") {
+  check_trajectory<LinearHead>("mos", Bottleneck{.width = 8, .dropout = 0});
+  Lora parts = Lora::slca_plus_plus();
+  parts.start = LoraStart::uniform;  // the first values are those of the file
+  check_trajectory<LinearHead>("slca_plus_plus", parts);
 }

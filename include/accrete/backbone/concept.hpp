@@ -1,7 +1,7 @@
 #pragma once
 
 #include <accrete/backbone/hook.hpp>
-#include <accrete/core/executor.hpp>
+#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/preprocessing.hpp>
 #include <accrete/core/tensor.hpp>
 
@@ -10,17 +10,6 @@
 #include <string_view>
 
 namespace accrete {
-namespace detail {
-/// An executor that runs nothing: what concepts ask backbones about, since declarations do not need bodies.
-struct AnyExecutor {
-  struct PackedWeights {};
-  using Memory = HostMemory;
-  static constexpr std::string_view name = "any";
-  Precision precision = Precision::float32;
-  void wait() const {}
-};
-static_assert(Executor<AnyExecutor>);
-}  // namespace detail
 
 /// Says how wide its features are, and how deep and how divided it is.
 template <class B>

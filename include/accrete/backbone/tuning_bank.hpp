@@ -19,10 +19,16 @@
 
 namespace accrete {
 
+/// Where the tuning of a new task begins.
+///   fresh     drawn for that task alone (EASE)
+///   previous  at what the task before ended with (MOS)
+enum class BankStart { fresh, previous };
+
 /// A published network with one tuning for each task, all features side by side: f(x) = [f_0(x), ..., f_t(x)].
-/// A task begins with a fresh tuning, drawn for it alone; those of earlier tasks stand still. What learns is the newest.
+/// Those of earlier tasks stand still. What learns is the newest.
 /// @tparam Network  Vit<Tuning>
-/// @source Zhou et al., "Expandable Subspace Ensemble for Pre-Trained Model-Based Class-Incremental Learning", CVPR 2024, arXiv:2403.12030, section 4.1
+/// @source Zhou et al., "Expandable Subspace Ensemble for Pre-Trained Model-Based Class-Incremental Learning", CVPR 2024, arXiv:2403.12030, section 4.1;
+///         Sun et al., "MOS: Model Surgery for Pre-Trained Model-Based Class-Incremental Learning", AAAI 2025, arXiv:2412.09441
 template <class Network>
 class TuningBank {
   using Tuning = std::remove_cvref_t<decltype(std::declval<Network const&>().tuning())>;
@@ -32,11 +38,17 @@ class TuningBank {
 
   [[nodiscard]] static std::string composition() { return "bank<" + policy_name<Network>() + ">"; }
 
-  /// @param[in] seed  draws the tuning of every task
-  TuningBank(Trunk trunk, Tuning tuning, std::uint64_t seed) : trunk_(std::move(trunk)), tuning_(std::move(tuning)), seed_(seed) {}
+  /// @param[in] seed  draws the tuning of every task that begins with a fresh one
+  TuningBank(Trunk trunk, Tuning tuning, std::uint64_t seed, BankStart start = BankStart::fresh) : trunk_(std::move(trunk)), tuning_(std::move(tuning)), seed_(seed), start_(start) {}
 
-  /// Adds a fresh tuning for a task.
-  void begin_task(TaskInfo const& task) { networks_.emplace_back(trunk_, tuning_, RngKey{.seed = seed_, .purpose = Purpose::initialisation, .task = static_cast<std::uint32_t>(task.index)}); }
+  /// Adds a tuning for a task.
+  void begin_task(TaskInfo const& task) {
+    if (start_ == BankStart::previous && !networks_.empty()) {
+      networks_.push_back(networks_.back());
+    } else {
+      networks_.emplace_back(trunk_, tuning_, RngKey{.seed = seed_, .purpose = Purpose::initialisation, .task = static_cast<std::uint32_t>(task.index)});
+    }
+  }
 
   /// The network of the newest task. @pre a task has begun
   [[nodiscard]] Network const& tuned() const { return networks_.back(); }
@@ -89,6 +101,7 @@ class TuningBank {
     trunk_.write(writer);
     writer.setting("tunings", static_cast<Index>(networks_.size()));
     writer.setting("bank_seed", seed_);
+    writer.setting("bank_continues", start_ == BankStart::previous);
     auto const settings = writer.scope("bank");
     for (auto const& setting : Tuning::settings()) { settings.setting(setting.name, setting.text(tuning_)); }
     for (std::size_t t = 0; t < networks_.size(); ++t) { networks_[t].write(writer.scope(message("tuned", t))); }
@@ -99,7 +112,8 @@ class TuningBank {
     Tuning tuning{};
     auto const settings = reader.scope("bank");
     for (auto const& setting : Tuning::settings()) { setting.assign(tuning, settings.template setting<std::string>(setting.name)); }
-    TuningBank bank(trunk, tuning, reader.template setting<std::uint64_t>("bank_seed"));
+    BankStart const start = reader.template setting<bool>("bank_continues") ? BankStart::previous : BankStart::fresh;
+    TuningBank bank(trunk, tuning, reader.template setting<std::uint64_t>("bank_seed"), start);
     auto const tunings = reader.template setting<Index>("tunings");
     for (Index t = 0; t < tunings; ++t) { bank.networks_.push_back(reopened<Network>(reader.scope(message("tuned", t)), trunk)); }
     return bank;
@@ -109,6 +123,7 @@ class TuningBank {
   Trunk trunk_;
   Tuning tuning_;
   std::uint64_t seed_;
+  BankStart start_;
   std::vector<Network> networks_;
 };
 

@@ -44,7 +44,7 @@ struct Philox4x32 {
 };
 
 /// What a random number is for. The numbers are part of every saved model: append, never reorder.
-enum class Purpose : std::uint32_t { shuffle, augmentation, dropout, projection, class_sampling, clustering, initialisation, split };
+enum class Purpose : std::uint32_t { shuffle, augmentation, dropout, projection, class_sampling, clustering, initialisation, split, ageing };
 
 /// All there is to store about a stream of random numbers.
 struct RngKey {

@@ -2,13 +2,13 @@
 
 #include <accrete/config.hpp>
 #include <accrete/core/error.hpp>
+#include <accrete/core/memory.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -147,14 +147,6 @@ template <class T>
   expects(first >= 0 && width >= 0 && first <= matrix.extent(1) - width, "columns", "the range must lie inside the matrix", first, width, matrix.extent(1));
   return {matrix.data() + first, matrix.extent(0), width, matrix.extent(1)};
 }
-
-/// Ordinary memory, aligned to a cache line so that vector loads never split.
-struct HostMemory {
-  static constexpr std::size_t alignment = 64;
-
-  [[nodiscard]] static void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{alignment}); }
-  static void release(void* pointer, std::size_t /*bytes*/) noexcept { ::operator delete (pointer, std::align_val_t{alignment}); }  // clang 14 has no sized form
-};
 
 /// Owner of a dense row-major array. Elements are trivial; memory comes from `Memory`.
 template <class T, int Rank, class Memory = HostMemory>

@@ -76,6 +76,20 @@ struct AlignedHead {
     state.moments_.add(exec, features, columns);
   }
 
+  /// [K, L] means of the classes that have samples, in the order of their columns.
+  [[nodiscard]] Matrix<double> class_means(State const& state) const {
+    std::vector<Index> known;
+    for (Index c = 0; c < state.moments_.classes(); ++c) {
+      if (state.moments_.count(c) > 0) { known.push_back(c); }
+    }
+    Matrix<double> means({static_cast<Index>(known.size()), state.moments_.width()});
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      auto const mean = state.moments_.mean(known[i]);
+      std::copy(mean.begin(), mean.end(), means.view()[static_cast<Index>(i)].begin());
+    }
+    return means;
+  }
+
   /// Aligns once there are two tasks.
   /// @throws ShapeError, ValueError  as `Alignment`; the state is unchanged then
   template <class Exec>
@@ -83,6 +97,7 @@ struct AlignedHead {
     state.moments_.settle(exec);
     if (state.tasks_.empty() || state.tasks_.front() == state.tasks_.back()) { return; }
     auto aligned = alignment(exec, head, std::as_const(state).parameters(), state.moments_, state.tasks_);
+    if (alignment.ageing > 0.0) { age(aligned, state.tasks_.back()); }
     if (rows == AlignedRows::kept) {
       let_learn(aligned, LearningBlocks::newest);
       state.parameters() = std::move(aligned);
@@ -115,6 +130,14 @@ struct AlignedHead {
       fail<FileError>(reader.path().string(), "holds rows of ", fresh.classes(), " classes, moments of ", fresh.moments_.classes(), " and tasks of ", fresh.tasks_.size());
     }
     state = std::move(fresh);
+  }
+
+  /// Rows times a factor are features times that factor.
+  void age(ParameterStore<float>& aligned, Index latest) const {
+    for (HeadBlock const& block : head_blocks(aligned)) {
+      double const factor = alignment.age_factor(block.task, latest);
+      for (float& w : aligned.view<2>(block.weight)) { w = static_cast<float>(factor * static_cast<double>(w)); }
+    }
   }
 
   [[nodiscard]] static std::vector<Setting<AlignedHead>> settings() {

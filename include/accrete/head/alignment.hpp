@@ -45,6 +45,7 @@ struct Alignment {
   double ridge = 1e-4;       ///< added to the diagonal of every covariance
   double temperature = 0.1;  ///< of the normalised logits; 0: the logits as they are
   MeanShrinkage shrinkage = MeanShrinkage::by_task;
+  double ageing = 0.0;  ///< a: drawn features of a class k tasks old are divided by 1 + r k, r ~ U(a / 2, 3 a / 2); 0: not at all (SLCA++: 0.02)
   std::uint64_t seed = 1993;
 
   /// s of a class.
@@ -53,6 +54,22 @@ struct Alignment {
     if (shrinkage == MeanShrinkage::none) { return 1.0; }
     Index const tau = shrinkage == MeanShrinkage::by_task ? task : column / std::max<Index>(1, latest_classes);
     return 0.9 + 0.1 * static_cast<double>(tau + 1) / static_cast<double>(latest + 1);
+  }
+
+  /// What the features are multiplied by before the rows of a task score them: 1 + a (latest - task).
+  [[nodiscard]] double age_factor(Index task, Index latest) const { return 1.0 + ageing * static_cast<double>(latest - task); }
+
+  /// Shortens drawn features of a class that came some tasks ago: its real ones are longer by now.
+  /// @param[in,out] drawn [n, L];  @param[in] key  its purpose and object are replaced
+  void age(MatrixView<float> drawn, Index tasks_since, RngKey key, Index column) const {
+    key.purpose = Purpose::ageing;
+    key.object = static_cast<std::uint64_t>(column);
+    Rng const random(key);
+    for (Index i = 0; i < drawn.extent(0); ++i) {
+      double const r = ageing * (0.5 + random.uniform(static_cast<std::uint64_t>(i)));
+      double const factor = 1.0 / (1.0 + r * static_cast<double>(tasks_since));
+      for (float& x : drawn[i]) { x = static_cast<float>(factor * static_cast<double>(x)); }
+    }
   }
 
   /// The aligned head; what is given stays as it is, so there is nothing to restore.
@@ -85,7 +102,9 @@ struct Alignment {
       RngKey const key{.seed = seed, .purpose = Purpose::class_sampling, .task = static_cast<std::uint32_t>(latest), .epoch = static_cast<std::uint32_t>(epoch)};
       for (Index c = 0; c < classes; ++c) {
         double const scale = mean_scale(c, tasks[static_cast<std::size_t>(c)], latest, std::count(tasks.begin(), tasks.end(), latest));
-        sampler.draw(exec, c, scale, key, 0, pool.view().slice(c * rows, rows));
+        auto const drawn = pool.view().slice(c * rows, rows);
+        sampler.draw(exec, c, scale, key, 0, drawn);
+        if (ageing > 0.0) { age(drawn, latest - tasks[static_cast<std::size_t>(c)], key, c); }
       }
       auto const order = Rng({.seed = seed, .purpose = Purpose::shuffle, .task = key.task, .epoch = key.epoch}).permutation(classes * rows);
       plan_step(store, groups, CosineRate{.base = rate, .steps = epochs}, epoch, store.trainable(), updates);
@@ -113,6 +132,7 @@ struct Alignment {
             number_setting("weight_decay", "pulls weights towards zero", &Alignment::weight_decay, 0.0, 1e3),
             number_setting("ridge", "added to the diagonal of every covariance", &Alignment::ridge, 1e-30, 1e6),
             number_setting("temperature", "of the normalised logits, 0 for the logits as they are", &Alignment::temperature, 0.0, 1e6),
+            number_setting("ageing", "how much longer features become with each task, on average", &Alignment::ageing, 0.0, 1e3),
             choice_setting("shrinkage", "how the means of older classes are shrunk", &Alignment::shrinkage,
                            std::vector<std::pair<std::string, MeanShrinkage>>{{"none", MeanShrinkage::none}, {"by_task", MeanShrinkage::by_task}, {"by_division", MeanShrinkage::by_division}}),
             number_setting("seed", "draws and shuffles the features", &Alignment::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};

@@ -1,31 +1,16 @@
 #pragma once
 
-#include <accrete/core/executor.hpp>
+#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/parameter_store.hpp>
-#include <accrete/core/precision.hpp>
 #include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <span>
-#include <string_view>
 #include <type_traits>
 
 namespace accrete {
-
-namespace detail {
-/// The least an executor is, so that a promise "for any executor" can be asked of a head.
-struct SomeExecutor {
-  struct PackedWeights {};
-  using Memory = HostMemory;
-  static constexpr std::string_view name = "any";
-  Precision precision = Precision::float32;
-  void wait() const {}
-};
-struct SomeWriter {};
-struct SomeReader {};
-}  // namespace detail
 
 /// Keeps what a run learns in a type of its own that can be made empty, copied and moved.
 template <class H>
@@ -43,14 +28,14 @@ concept AdmitsClasses = requires(H const& head, typename H::State& state, typena
 
 /// Adds labelled features to its statistics, and turns statistics into what scores: `observe` any number of times, then `fit` once.
 template <class H>
-concept LearnsFromFeatures = requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, MatrixView<float const> features, std::span<Index const> columns) {
+concept LearnsFromFeatures = requires(H const& head, typename H::State& state, detail::AnyExecutor const& exec, MatrixView<float const> features, std::span<Index const> columns) {
   head.observe(exec, state, features, columns);
   head.fit(exec, state);
 };
 
 /// Scores features [B, L] against every class, [B, C], larger is better.
 template <class H>
-concept ScoresClasses = requires(H const& head, typename H::State const& state, detail::SomeExecutor const& exec, MatrixView<float const> features, MatrixView<float> scores) {
+concept ScoresClasses = requires(H const& head, typename H::State const& state, detail::AnyExecutor const& exec, MatrixView<float const> features, MatrixView<float> scores) {
   head.scores(exec, state, features, scores);
 };
 
@@ -79,7 +64,7 @@ concept HasHeadParameters = requires(typename H::State& state, typename H::State
 
 /// Features [B, L] to logits [B, C] from a store of either scalar: float to learn, double where gradients are checked.
 template <class H>
-concept ComputesLogits = requires(H const& head, detail::SomeExecutor const& exec, ParameterStore<float> const& store, MatrixView<float const> features, MatrixView<float> logits,
+concept ComputesLogits = requires(H const& head, detail::AnyExecutor const& exec, ParameterStore<float> const& store, MatrixView<float const> features, MatrixView<float> logits,
                                   ParameterStore<double> const& exact, MatrixView<double const> exact_features, MatrixView<double> exact_logits) {
   head.logits(exec, store, features, logits);
   head.logits(exec, exact, exact_features, exact_logits);
@@ -87,7 +72,7 @@ concept ComputesLogits = requires(H const& head, detail::SomeExecutor const& exe
 
 /// From the gradient of the logits [B, C] to that of the features [B, L], which is overwritten, and those of the parameters that learn, which are added to.
 template <class H>
-concept BackpropagatesLogits = requires(H const& head, detail::SomeExecutor const& exec, ParameterStore<float> const& store, ParameterStore<float>& gradients, MatrixView<float const> features,
+concept BackpropagatesLogits = requires(H const& head, detail::AnyExecutor const& exec, ParameterStore<float> const& store, ParameterStore<float>& gradients, MatrixView<float const> features,
                                         MatrixView<float const> d_logits, MatrixView<float> d_features) {
   head.backward(exec, store, features, d_logits, d_features, gradients);
 };
@@ -95,6 +80,12 @@ concept BackpropagatesLogits = requires(H const& head, detail::SomeExecutor cons
 /// A head whose rows are learned by gradient, task after task.
 template <class H>
 concept LearnsByGradient = std::copyable<H> && HasHeadState<H> && AdmitsTasks<H> && HasHeadParameters<H> && ComputesLogits<H> && BackpropagatesLogits<H> && ScoresClasses<H> && StoresItsState<H>;
+
+/// Scores samples whose features it asks for, part by part: `ask(part, rows)` gives those of the samples `rows`.
+template <class H>
+concept AsksForFeatures = requires(H const& head, typename H::State const& state, detail::AnyExecutor const& exec, Matrix<float> (*ask)(Index, std::span<Index const>), MatrixView<float> scores) {
+  head.scores_of_asked(exec, state, ask, scores);
+};
 
 /// What a head's statistics allow besides adding.
 struct StatisticsTraits {
@@ -126,7 +117,7 @@ concept MergesStatistics = ClassifierHead<H> && H::statistics.mergeable&& requir
 /// Takes a class back as if it had never been learned; the columns behind it move up by one.
 template <class H>
 concept ForgetsClasses = ClassifierHead<H> &&
-                         H::statistics.forgettable&& requires(H const& head, typename H::State& state, detail::SomeExecutor const& exec, Index column, MatrixView<float const> features) {
+                         H::statistics.forgettable&& requires(H const& head, typename H::State& state, detail::AnyExecutor const& exec, Index column, MatrixView<float const> features) {
   head.forget(exec, state, column, features);
 };
 

@@ -28,7 +28,7 @@ concept HasMapWidths = requires(F const& map) {
 /// Computes whole panels of outputs, so that nobody needs all outputs of all samples at once:
 /// `apply(exec, features, first, out)` gives outputs [first, first + out.width) where `first` is a multiple of `panel`.
 template <class F>
-concept AppliesPanels = requires(F const& map, detail::SomeExecutor const& exec, RowsView<float const> features, Index first, RowsView<float> out) {
+concept AppliesPanels = requires(F const& map, detail::AnyExecutor const& exec, RowsView<float const> features, Index first, RowsView<float> out) {
   { F::panel } -> std::convertible_to<Index>;
   map.apply(exec, features, first, out);
 };

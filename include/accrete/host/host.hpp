@@ -1,6 +1,6 @@
 #pragma once
 
-/// Everything the host executor runs.
+/// Everything the host executor runs, with the product engine it has by default. The other one has a header of its own.
 // IWYU pragma: begin_exports
 #include <accrete/config.hpp>
 #include <accrete/host/activation.hpp>
@@ -9,8 +9,6 @@
 #include <accrete/host/column_sums.hpp>
 #include <accrete/host/dense.hpp>
 #include <accrete/host/dropout.hpp>
-#include <accrete/host/eigen.hpp>
-#include <accrete/host/eigen_products.hpp>
 #include <accrete/host/elementwise.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/gather.hpp>
@@ -22,5 +20,7 @@
 #include <accrete/host/weight_gradient.hpp>
 #if ACCRETE_WITH_ONEDNN
 #include <accrete/host/onednn.hpp>
+#else
+#include <accrete/host/eigen_products.hpp>
 #endif
 // IWYU pragma: end_exports

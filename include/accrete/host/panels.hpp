@@ -38,7 +38,7 @@ class Panels {
   /// @throws std::bad_alloc
   template <class From>
   Panels(int threads, Sum sum, RowsView<From const> from, Index multiple = 1)
-      : depth_(sum == Sum::over_rows ? from.rows : from.width), count_(panel_count(sum == Sum::over_rows ? from.width : from.rows, multiple)), data_({count_ * depth_ * width}) {
+      : depth_(sum == Sum::over_rows ? from.rows : from.width), real_(panel_count(sum == Sum::over_rows ? from.width : from.rows)), count_((real_ + multiple - 1) / multiple * multiple), data_({count_ * depth_ * width}) {
     share_out(threads, count_, [&](Index p) {
       if (sum == Sum::over_rows) {
         copy_columns(from, p);
@@ -50,14 +50,13 @@ class Panels {
 
   [[nodiscard]] Index depth() const { return depth_; }
   [[nodiscard]] Index count() const { return count_; }
+  /// Panels that hold anything of the matrix; those behind are zero.
+  [[nodiscard]] Index real() const { return real_; }
   /// Panel p from summation index k on.
   [[nodiscard]] double const* panel(Index p, Index k = 0) const { return data_.data() + (p * depth_ + k) * width; }
 
  private:
-  static Index panel_count(Index free, Index multiple) {
-    Index const group = width * multiple;
-    return (free + group - 1) / group * multiple;
-  }
+  static Index panel_count(Index free) { return (free + width - 1) / width; }
 
   template <class From>
   void copy_columns(RowsView<From const> from, Index p) {
@@ -102,6 +101,7 @@ class Panels {
   }
 
   Index depth_;
+  Index real_;
   Index count_;
   Vector<double> data_;
 };

@@ -11,8 +11,8 @@
 namespace accrete::host {
 
 namespace detail {
-/// Summation indices of one call of the block kernel: what it reads of both operands stays in the second-level cache.
-inline constexpr Index update_depth = 256;
+/// Summation indices of one call of the block kernel: what a tile reads of both operands meanwhile stays in the second-level cache beside the tile itself.
+inline constexpr Index update_depth = 128;
 
 /// One tile of C += sign * sum_k x(k, i) x(k, j).
 inline void update_tile(double sign, Panels const& x, Index row, Index column, double* tile) {
@@ -20,7 +20,7 @@ inline void update_tile(double sign, Panels const& x, Index row, Index column, d
   constexpr Index across = TriangleTiles::edge / width;
   for (Index k = 0; k < x.depth(); k += update_depth) {
     Index const depth = std::min(update_depth, x.depth() - k);
-    for (Index p = 0; p < across; ++p) {
+    for (Index p = 0; p < std::min(across, x.real() - row * across); ++p) {
       Index const last = row == column ? p + 1 : across;  // nobody reads above the diagonal
       for (Index q = 0; q < last; ++q) {
         micro::multiply<double, 1>(width, width, depth, sign, {x.panel(column * across + q, k), width}, {x.panel(row * across + p, k), width}, tile + TriangleTiles::inside(p * width, q * width),

@@ -16,7 +16,7 @@ namespace accrete {
 /// @source Sun et al., "MOS: Model Surgery for Pre-Trained Model-Based Class-Incremental Learning", AAAI 2025, arXiv:2412.09441, adapter merging.
 ///         The release merges once per transformer block and forward pass, at inference as well; `times` repeats the former, the latter is not offered
 struct PullToMean {
-  static constexpr std::string_view name = "pull_to_mean";
+  static constexpr std::string_view name = "pull-to-mean";
 
   double momentum = 0.1;  ///< m in [0, 1]
   Index times = 1;        ///< pulls per step
@@ -68,10 +68,10 @@ struct PullToMean {
   }
 
   [[nodiscard]] static std::vector<Setting<PullToMean>> settings() {
-    return {number_setting("momentum", "how far each step pulls towards the mean of earlier tasks", &PullToMean::momentum, 0.0, 1.0),
-            number_setting("times", "pulls per step", &PullToMean::times, Index{1}, Index{1000})};
+    return {number_setting("pull", "how far each step pulls towards the mean of earlier tasks", &PullToMean::momentum, 0.0, 1.0),
+            number_setting("pulls", "pulls per step", &PullToMean::times, Index{1}, Index{1000})};
   }
 };
-static_assert(MergeRule<PullToMean>);
+static_assert(MergeRule<PullToMean> && MergesEveryStep<PullToMean>);
 
 }  // namespace accrete

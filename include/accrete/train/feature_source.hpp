@@ -6,6 +6,7 @@
 #include <accrete/train/learning_part.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -53,7 +54,7 @@ class FeatureSource {
   void clear() {}
   void backward(MatrixView<float const> /*d_features*/) {}
   void collect() {}
-
+  void change(std::function<void(VectorView<float>)> const& /*change*/) {}
   void refresh() {}
 
  private:

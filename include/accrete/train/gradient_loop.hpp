@@ -11,6 +11,7 @@
 #include <accrete/train/checkpoint.hpp>
 #include <accrete/train/gradient/concept.hpp>
 #include <accrete/train/learning_part.hpp>
+#include <accrete/train/loss/concept.hpp>
 #include <accrete/train/task_plan.hpp>
 #include <accrete/train/training_settings.hpp>
 
@@ -26,7 +27,7 @@
 namespace accrete {
 
 /// One stage of learning by gradient, from the parameters as they come to the end of the last epoch:
-///   for every epoch and batch:  features -> logits -> loss -> back through head and source -> clip -> step -> refresh
+///   for every epoch and batch:  features -> logits -> loss -> back through head and source -> clip -> step -> merge -> refresh
 /// Every random number has a key of its own (seed, purpose, task, epoch, sample), so a stage that is interrupted and goes on ends with the same bits.
 /// @tparam Source  where features come from and gradients go to: a network that learns, or features at hand (train/network_source.hpp, train/feature_source.hpp)
 /// @tparam Head    LearnsByGradient;  @tparam Protocol  GradientProtocol
@@ -49,7 +50,7 @@ class GradientLoop {
         part_(protocol.optimizer, "head", std::move(parameters)),
         parts_(source.parts()),
         schedule_(settings_.schedule()),
-        groups_(settings_.groups()) {
+        groups_(settings_.groups(task.number)) {
     parts_.push_back(&part_);
     expects(static_cast<Index>(task.columns.size()) == source.samples(), "GradientLoop", "there must be one class per sample", task.columns.size(), source.samples());
   }
@@ -118,6 +119,7 @@ class GradientLoop {
     if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     if (settings_.clip > 0.0) { clip_together(parts_, settings_.clip); }
     for (auto* const part : parts_) { part->step(groups_, schedule_, place_.epoch); }
+    if (task_.after_step) { source_.change(task_.after_step); }
     source_.refresh();
 
     place_.batch = source_.batches_done();
@@ -150,11 +152,12 @@ class GradientLoop {
     auto const d_logits = d_logits_.view().slice(0, count);
     source_.forward(features, dropout());
     head_.logits(exec_, part_.values(), features, logits);
-    double const loss = protocol_.loss(logits, labels, task_.competing, d_logits);
+    double loss = protocol_.loss(logits, labels, task_.competing, d_logits);
     if (weight != 1.0) {
       for (float& d : d_logits) { d = static_cast<float>(static_cast<double>(d) * weight); }
     }
     head_.backward(exec_, part_.values(), features, d_logits, d_features, gradients_);
+    if constexpr (JudgesFeatures<typename Protocol::Loss>) { loss += protocol_.loss.judge(exec_, task_.means.cview(), features, weight, d_features) / weight; }
     source_.backward(d_features);
     return loss;
   }
@@ -247,7 +250,7 @@ class GradientLoop {
   LearningPart<Optimizer> part_;
   LearningParts<Optimizer> parts_;  ///< everything that steps
   AnyRate schedule_;
-  std::array<ParameterGroup, 3> groups_;
+  std::array<ParameterGroup, 4> groups_;
   Place place_;
   double last_loss_ = 0.0;
   Matrix<float> features_;

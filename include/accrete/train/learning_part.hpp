@@ -56,6 +56,15 @@ class LearningPart {
     optimizer_.step(state_, values_, gradient_, updates_);
   }
 
+  /// Lets `change` move what learns, side by side in one vector.
+  template <class Change>
+  void change(Change const& change) {
+    if (flat_.size() != span_elements(spans_)) { flat_ = Vector<float>({span_elements(spans_)}); }
+    gather_spans(std::as_const(values_).values(), spans_, flat_.view());
+    change(flat_.view());
+    scatter_spans(flat_.cview(), spans_, values_.values());
+  }
+
   template <class Writer>
   void write(Writer const& writer) const {
     values_.write(writer.scope(name_));
@@ -76,6 +85,7 @@ class LearningPart {
   ParameterStore<float> values_;
   VectorView<float const> gradient_;
   Vector<float> changed_;
+  Vector<float> flat_;
   typename Optimizer::template State<float> state_;
   std::vector<ParameterSpan> spans_;
   std::vector<ParameterUpdate> updates_;

@@ -14,6 +14,7 @@
 #include <accrete/train/reading.hpp>
 #include <accrete/train/training_settings.hpp>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -130,6 +131,9 @@ class NetworkSource {
     Loader loader(pictures, preprocessing_, loading_);
     while (loader.next(batch_)) { use(); }
   }
+
+  /// Lets `change` move what learns of the network.
+  void change(std::function<void(VectorView<float>)> const& change) { backbone_.change(change); }
 
   /// Runs with the values of the parts from here on.
   void refresh() {

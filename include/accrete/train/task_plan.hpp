@@ -8,6 +8,7 @@
 #include <accrete/train/protocol.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -28,6 +29,8 @@ struct TrainingTask {
   ColumnRange competing;                    ///< the columns that the loss compares
   std::string fingerprint;                  ///< names everything the stage begins with
   std::vector<ReplayedTask> memories = {};  ///< for gradient policies that look back
+  Matrix<double> means = {};                ///< [K, L] of the features of earlier classes, for losses that judge features
+  std::function<void(VectorView<float>)> after_step = {};  ///< moves what learns of the backbone once more after each step; empty: nothing does
 };
 
 /// What a task will make true once it is learned.
@@ -44,13 +47,13 @@ struct TaskPlan {
 
   /// For a head over all classes.
   [[nodiscard]] TrainingTask all_columns(Competing competing, std::string fingerprint) const {
-    return {task.index, columns, competing == Competing::of_task ? own_range() : ColumnRange{0, classes.size()}, std::move(fingerprint), {}};
+    return {task.index, columns, competing == Competing::of_task ? own_range() : ColumnRange{0, classes.size()}, std::move(fingerprint)};
   }
 
   /// For a head over the columns of `own_range` alone.
   [[nodiscard]] TrainingTask own_columns(std::string fingerprint) const {
     ColumnRange const own = own_range();
-    TrainingTask local{task.index, columns, {0, own.count}, std::move(fingerprint), {}};
+    TrainingTask local{task.index, columns, {0, own.count}, std::move(fingerprint)};
     for (Index& column : local.columns) { column -= own.first; }
     return local;
   }

@@ -27,6 +27,8 @@ struct TrainingSettings {
   double rate = 0.01;
   double minimum_rate = 0.0;  ///< where a cosine ends
   double backbone_factor = 1.0;
+  double later_factor = 1.0;  ///< multiplies that of the backbone once more from the second task on
+  double trunk_factor = 1.0;  ///< of published values that a tuning moves beside parts of its own
   double head_factor = 1.0;
   double weight_decay = 5e-4;
   RateCurve curve = RateCurve::cosine;
@@ -47,9 +49,11 @@ struct TrainingSettings {
   }
 
   /// Prompts learn at the base rate.
-  [[nodiscard]] std::array<ParameterGroup, 3> groups() const {
+  /// @param[in] task  number of the task
+  [[nodiscard]] std::array<ParameterGroup, 4> groups(Index task) const {
     return {{{.role = "", .weight_decay = weight_decay},
-             {.role = "backbone", .rate_factor = backbone_factor, .weight_decay = weight_decay},
+             {.role = "backbone", .rate_factor = task == 0 ? backbone_factor : backbone_factor * later_factor, .weight_decay = weight_decay},
+             {.role = "trunk", .rate_factor = trunk_factor, .weight_decay = weight_decay},
              {.role = "head", .rate_factor = head_factor, .weight_decay = weight_decay}}};
   }
 
@@ -61,6 +65,8 @@ struct TrainingSettings {
                                 number_setting("rate", "learning rate", &T::rate, 0.0, large),
                                 number_setting("minimum-rate", "rate at which a cosine ends", &T::minimum_rate, 0.0, large),
                                 number_setting("backbone-factor", "multiplies the rate of the backbone", &T::backbone_factor, 0.0, large),
+                                number_setting("later-factor", "multiplies that of the backbone once more from the second task on", &T::later_factor, 0.0, large),
+                                number_setting("trunk-factor", "multiplies the rate of published values that a tuning moves beside parts of its own", &T::trunk_factor, 0.0, large),
                                 number_setting("head-factor", "multiplies the rate of the head", &T::head_factor, 0.0, large),
                                 number_setting("weight-decay", "pulls what learns towards zero, per unit of the rate", &T::weight_decay, 0.0, large),
                                 choice_setting("curve", "how the rate moves over the epochs", &T::curve,

@@ -34,15 +34,15 @@ concept StatesItsForm = requires(T const& tuning) {
 ///   <layer>.lora.{a,b}, <layer>.lora_{q,k,v}.{a,b}   low-rank parts of a linear layer
 ///   <layer>.ssf.{scale,shift}                   scale and shift behind a linear layer or norm
 ///   blocks.<i>.adapter.{down,up}.{weight,bias}  a bottleneck beside or behind the MLP
-/// All its segments have the role `backbone`.
+/// Its segments have the role `backbone`; those of published values that move beside parts of its own have the role `trunk`.
 template <class T>
 concept BackboneTuning = std::copyable<T> && NamesItself<T> && DeclaresWhatLearns<T> && StatesItsForm<T>;
 
 namespace detail {
 /// Adds a segment that learns as a whole and returns its values.
-inline VectorView<float> declare_segment(ParameterStore<float>& store, std::string const& name, std::vector<Index> shape) {
+inline VectorView<float> declare_segment(ParameterStore<float>& store, std::string const& name, std::vector<Index> shape, std::string role = "backbone") {
   Index const rows = shape.front();
-  store.add({.name = name, .shape = std::move(shape), .role = "backbone", .task = -1, .decays = true, .first_trainable = 0, .trainable_rows = rows});
+  store.add({.name = name, .shape = std::move(shape), .role = std::move(role), .task = -1, .decays = true, .first_trainable = 0, .trainable_rows = rows});
   ParameterSpan const span = store.trainable().back();
   return store.view(span);
 }

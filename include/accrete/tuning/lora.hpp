@@ -67,7 +67,10 @@ struct Lora {
             choice_setting("lora-queries", "whether queries have one", &Lora::queries, yes_or_no),
             choice_setting("lora-keys", "whether keys have one", &Lora::keys, yes_or_no),
             choice_setting("lora-values", "whether values have one", &Lora::values, yes_or_no),
-            choice_setting("lora-mlp", "whether the layers of the MLP have one", &Lora::mlp, yes_or_no)};
+            choice_setting("lora-packed", "whether q, k and v share one instead", &Lora::packed, yes_or_no),
+            choice_setting("lora-mlp", "whether the layers of the MLP have one", &Lora::mlp, yes_or_no),
+            choice_setting("lora-norms-and-biases", "whether norms, biases and the class token learn too", &Lora::norms_and_biases, yes_or_no),
+            choice_setting("lora-start", "where the inner rows begin", &Lora::start, std::vector<std::pair<std::string, LoraStart>>{{"uniform", LoraStart::uniform}, {"singular", LoraStart::singular}})};
   }
 
  private:
@@ -76,7 +79,7 @@ struct Lora {
       bool const bias = entry.name.size() > 5 && entry.name.compare(entry.name.size() - 5, 5, ".bias") == 0;
       if (!bias && entry.name.find("norm") == std::string::npos && entry.name != "cls_token") { continue; }
       auto const published = network.published(entry.name);
-      auto const values = detail::declare_segment(store, entry.name, entry.extents);
+      auto const values = detail::declare_segment(store, entry.name, entry.extents, "trunk");
       std::copy(published.begin(), published.end(), values.begin());
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <accrete/core/settings.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/train/loss/columns.hpp>
 
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace accrete {
@@ -16,6 +18,8 @@ namespace accrete {
 /// Over the valid columns; the gradient of every other column is exactly zero, and a clamped p'_k passes none.
 /// @source Zhang et al., "SLCA++", arXiv:2408.08295, the authors' release; specification: representation-methods.md §6
 struct SymmetricCrossEntropy {
+  static constexpr std::string_view name = "symmetric-cross-entropy";
+
   double forward = 1.0;  ///< a
   double reverse = 0.1;  ///< b
 
@@ -50,6 +54,11 @@ struct SymmetricCrossEntropy {
       }
     }
     return loss / batch;
+  }
+
+  [[nodiscard]] static std::vector<Setting<SymmetricCrossEntropy>> settings() {
+    return {number_setting("cross-entropy", "weight of the cross-entropy", &SymmetricCrossEntropy::forward, 0.0, 1e6),
+            number_setting("reverse-cross-entropy", "weight of its reverse", &SymmetricCrossEntropy::reverse, 0.0, 1e6)};
   }
 
  private:

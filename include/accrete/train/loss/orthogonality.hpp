@@ -1,6 +1,7 @@
 #pragma once
 
 #include <accrete/core/error.hpp>
+#include <accrete/core/settings.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/head/blocks.hpp>
 #include <accrete/kernels/double_product.hpp>
@@ -20,6 +21,11 @@ namespace accrete {
 struct Orthogonality {
   double weight = 0.1;
   double temperature = 0.8;
+
+  [[nodiscard]] static std::vector<Setting<Orthogonality>> settings() {
+    return {number_setting("orthogonality", "weight of the term that pushes features apart", &Orthogonality::weight, 0.0, 1e6),
+            number_setting("orthogonality-temperature", "what products of features are divided by", &Orthogonality::temperature, 1e-12, 1e6)};
+  }
 
   /// @param[in] means [K, L] of earlier classes, K >= 0;  @param[in] features [B, L];  @param[in,out] d_features [B, L] the gradient is added
   /// @returns the loss; 0 for no rows

@@ -4,7 +4,7 @@
 #include "support/matrices.hpp"
 #include "support/tolerances.hpp"
 
-#include <accrete/head/orthogonality.hpp>
+#include <accrete/train/loss/orthogonality.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,2 @@
+#define ACCRETE_INSTANCE template
+#include "instances.hpp"

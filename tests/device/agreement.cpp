@@ -1,0 +1,19 @@
+#include "support/agreement.hpp"
+
+#include <accrete/device/device.hpp>
+#include <accrete/host/host.hpp>
+
+using namespace accrete;
+using namespace accrete::test;
+
+TEST_CASE("on Thrust at least 995 of 1,000 pictures keep their class in bfloat16") {
+  DeviceExecutor<OmpSystem> exec{};
+  exec.precision = Precision::bfloat16;
+  Index const same = agreeing(exec, HostExecutor<>{.threads = 2});
+  if (same < 0) {
+    MESSAGE("skipped: the package dataset-fashion-mnist is not installed");
+    return;
+  }
+  CAPTURE(same);
+  CHECK(same >= 995);
+}
