@@ -15,7 +15,7 @@ build="$root/build/release"
 cmake --build "$build" --target accrete_tool --parallel "${ACCRETE_JOBS:-$(nproc)}"
 
 out="$root/build/demo"
-"$build/bin/accrete" run --out "$out" "$@"
+"$build/bin/accrete" run --out "$out" --cache "$root/build/demo-features" "$@"
 echo
 echo "The figures:   $out/result.json"
 echo "The model:     $out/model.safetensors"

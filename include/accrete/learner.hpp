@@ -156,9 +156,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
     check_learned();
-    if constexpr (asks_for_features) {
-      return predict_by_asking(exec, examples, reading);
-    }
+    if constexpr (asks_for_features) { return predict_by_asking(exec, examples, reading); }
     FeatureSet set = features(exec, examples, reading);
     return {.scores = predict_features(exec, set.features.view()), .positions = std::move(set.positions), .skipped = std::move(set.skipped)};
   }

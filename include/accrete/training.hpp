@@ -1,6 +1,7 @@
 #pragma once
 
-/// Learning by gradient: what moves in a backbone, heads that are trained, losses, optimisers, and protocols. Add it to accrete.hpp or accrete_device.hpp. Whole methods have a header each, method/*.hpp, that includes what it needs.
+/// Learning by gradient: what moves in a backbone, heads that are trained, losses, optimisers, and protocols. Add it to accrete.hpp or accrete_device.hpp. Whole methods have a header each,
+/// method/*.hpp, that includes what it needs.
 
 // IWYU pragma: begin_exports
 #include <accrete/backbone/concat.hpp>

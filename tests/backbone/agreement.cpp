@@ -1,4 +1,5 @@
 #include "support/agreement.hpp"
+
 #include "support/executors.hpp"
 
 using namespace accrete;

@@ -77,6 +77,17 @@ TEST_CASE("filling gives the bits of the single numbers from any first element o
   }
 }
 
+TEST_CASE("filling with uniforms gives the bits of the single numbers, beyond 32 bits too") {
+  Rng const rng(full_key);
+  for (std::uint64_t const first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{6}, (std::uint64_t{1} << 33U) - 5}) {
+    for (Index const count : {Index{0}, Index{1}, Index{31}, Index{32}, Index{33}, Index{100}}) {
+      Vector<double> filled(Shape<1>{count});
+      rng.fill_uniform(first, filled);
+      for (Index i = 0; i < count; ++i) { CHECK(filled[i] == rng.uniform(first + static_cast<std::uint64_t>(i))); }
+    }
+  }
+}
+
 TEST_CASE("normal numbers have the moments and the tails of a normal distribution") {
   Index const count = 1 << 20;
   Vector<float> drawn(Shape<1>{count});

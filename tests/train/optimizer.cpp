@@ -7,9 +7,9 @@
 #include <accrete/train/adam.hpp>
 #include <accrete/train/adamw.hpp>
 #include <accrete/train/groups.hpp>
-#include <accrete/train/training_settings.hpp>
 #include <accrete/train/schedule.hpp>
 #include <accrete/train/sgd.hpp>
+#include <accrete/train/training_settings.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <accrete/backbone/hook.hpp>
-#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/preprocessing.hpp>
+#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/tensor.hpp>
 
 #include <concepts>

@@ -41,6 +41,23 @@ struct Philox4x32 {
       key1 += 0xBB67AE85U;
     }
   }
+
+  /// The same for many counters with one key: words[w] are the w-th words of all.
+  template <std::size_t Count>
+  static constexpr void mix_all(std::uint32_t (&words)[4][Count], std::uint32_t key0, std::uint32_t key1) {
+    for (int round = 0; round < rounds; ++round) {
+      for (std::size_t i = 0; i < Count; ++i) {
+        std::uint64_t const first = std::uint64_t{0xD2511F53U} * words[0][i];
+        std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * words[2][i];
+        words[0][i] = static_cast<std::uint32_t>(second >> 32U) ^ words[1][i] ^ key0;
+        words[1][i] = static_cast<std::uint32_t>(second);
+        words[2][i] = static_cast<std::uint32_t>(first >> 32U) ^ words[3][i] ^ key1;
+        words[3][i] = static_cast<std::uint32_t>(first);
+      }
+      key0 += 0x9E3779B9U;
+      key1 += 0xBB67AE85U;
+    }
+  }
 };
 
 /// What a random number is for. The numbers are part of every saved model: append, never reorder.
@@ -75,9 +92,7 @@ class Rng {
   /// In [0, 1), a multiple of 2^-53. Element e is made of words 2e and 2e + 1.
   [[nodiscard]] ACCRETE_HD constexpr double uniform(std::uint64_t element) const {
     auto const four = words(element / 2);
-    std::uint64_t const upper = four.word[element % 2 * 2] >> 5U;
-    std::uint64_t const lower = four.word[element % 2 * 2 + 1] >> 6U;
-    return static_cast<double>(upper << 26U | lower) * 0x1p-53;
+    return between(four.word[element % 2 * 2], four.word[element % 2 * 2 + 1]);
   }
 
   /// Standard normal, by Box and Muller on the two words of a pair of elements:
@@ -107,6 +122,33 @@ class Rng {
     for (; i < count; ++i) { out[i] = normal(first_element + static_cast<std::uint64_t>(i)); }
   }
 
+  /// The uniforms of consecutive elements, the same bits as `uniform` gives one by one.
+  /// @param[out] out [n]  element `first_element + i` in out[i]
+  void fill_uniform(std::uint64_t first_element, VectorView<double> out) const {
+    constexpr std::size_t blocks = 16;  // side by side, so that a compiler can take vectors
+    constexpr Index elements = 2 * blocks;
+    Index const count = out.size();
+    Index i = 0;
+    for (; i < count && (first_element + static_cast<std::uint64_t>(i)) % 2 != 0; ++i) { out[i] = uniform(first_element + static_cast<std::uint64_t>(i)); }
+    for (; i + elements <= count; i += elements) {
+      std::uint64_t const first = (first_element + static_cast<std::uint64_t>(i)) / 2;
+      std::uint32_t words[4][blocks];
+      for (std::size_t b = 0; b < blocks; ++b) {
+        words[0][b] = low(first + b);
+        words[1][b] = high(first + b);
+        words[2][b] = stream_[2];
+        words[3][b] = stream_[3];
+      }
+      Philox4x32::mix_all(words, stream_[0], stream_[1]);
+      double* const place = out.data() + i;
+      for (std::size_t b = 0; b < blocks; ++b) {
+        place[2 * b] = between(words[0][b], words[1][b]);
+        place[2 * b + 1] = between(words[2][b], words[3][b]);
+      }
+    }
+    for (; i < count; ++i) { out[i] = uniform(first_element + static_cast<std::uint64_t>(i)); }
+  }
+
   /// A uniformly drawn order of 0 ... n-1 (Fisher and Yates; bounded numbers by Lemire's rejection, so there is no bias).
   /// @throws ShapeError  when n is negative or 2^32 and more
   [[nodiscard]] std::vector<Index> permutation(Index n) const {
@@ -122,6 +164,11 @@ class Rng {
   struct Words {
     std::uint32_t word[4];
   };
+
+  /// Two words as a number in [0, 1).
+  ACCRETE_HD static constexpr double between(std::uint32_t first, std::uint32_t second) {
+    return static_cast<double>(static_cast<std::int64_t>(std::uint64_t{first >> 5U} << 26U | std::uint64_t{second >> 6U})) * 0x1p-53;
+  }
 
   ACCRETE_HD static constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
   ACCRETE_HD static constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); }

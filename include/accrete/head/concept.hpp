@@ -1,7 +1,7 @@
 #pragma once
 
-#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/parameter_store.hpp>
+#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 

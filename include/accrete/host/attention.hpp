@@ -36,13 +36,6 @@ struct HeadRows {
   [[nodiscard]] T const* row(Index i) const { return i < prefix_rows ? prefix + i * prefix_stride : own + (i - prefix_rows) * own_stride; }
 };
 
-/// What the products of a scalar T multiply: T itself, float for a bfloat16 that must be widened, or pairs of bfloat16.
-template <class T>
-using AttentionElement = std::conditional_t<!std::is_same_v<T, bfloat16>, T, std::conditional_t<ACCRETE_WITH_BFLOAT16_DOT != 0, bfloat16_pair, float>>;
-
-template <class Element>
-inline constexpr bool in_pairs = std::is_same_v<Element, bfloat16_pair>;
-
 /// One vector of elements from the first `count` scalars of `from`; missing ones are zero.
 template <class Element, class T>
 [[nodiscard]] auto load_elements(T const* from, Index count) {
@@ -172,20 +165,20 @@ template <class Sum, class Weight>
 /// Queries that share one pass over the packed keys: their scores stay in the first two cache levels.
 inline constexpr Index attention_block = 4 * tile_rows;
 
-struct AttentionElements;
+struct TileElements;
 struct AttentionSums;
 
 /// One head of one sequence: queries [first, first + count) against all keys.
 /// @param[out] log_sums  one per query, the `stride` apart; or without data
 template <class T, class Y>
 void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y, RowsView<SumScalar<T>> log_sums) {
-  using Element = AttentionElement<T>;
+  using Element = TileElement<T>;
   using Layout = HeadLayout<Element>;
   using Sum = typename Layout::Sum;
   Layout const layout{width, keys.count()};
 
-  Element* const packed_keys = ThreadScratch<AttentionElements>::get<Element>(layout.score_stride * layout.score_depth + layout.value_depth * layout.value_stride +
-                                                                              attention_block * (layout.query_stride + layout.score_stride));
+  Element* const packed_keys =
+      ThreadScratch<TileElements>::get<Element>(layout.score_stride * layout.score_depth + layout.value_depth * layout.value_stride + attention_block * (layout.query_stride + layout.score_stride));
   Element* const packed_values = packed_keys + layout.score_stride * layout.score_depth;
   Element* const packed_queries = packed_values + layout.value_depth * layout.value_stride;
   Element* const weights = packed_queries + attention_block * layout.query_stride;

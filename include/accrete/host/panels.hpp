@@ -38,7 +38,10 @@ class Panels {
   /// @throws std::bad_alloc
   template <class From>
   Panels(int threads, Sum sum, RowsView<From const> from, Index multiple = 1)
-      : depth_(sum == Sum::over_rows ? from.rows : from.width), real_(panel_count(sum == Sum::over_rows ? from.width : from.rows)), count_((real_ + multiple - 1) / multiple * multiple), data_({count_ * depth_ * width}) {
+      : depth_(sum == Sum::over_rows ? from.rows : from.width),
+        real_(panel_count(sum == Sum::over_rows ? from.width : from.rows)),
+        count_((real_ + multiple - 1) / multiple * multiple),
+        data_({count_ * depth_ * width}) {
     share_out(threads, count_, [&](Index p) {
       if (sum == Sum::over_rows) {
         copy_columns(from, p);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace accrete::host {
 
@@ -44,6 +45,13 @@ struct TileArithmetic<bfloat16_pair> {
   static simd::Vec<float> add(simd::Vec<std::uint32_t> a, simd::Vec<std::uint32_t> b, simd::Vec<float> sum) { return simd::multiply_add_pairs(a, b, sum); }
 };
 #endif
+
+/// What the products of a scalar T multiply: T itself, float for a bfloat16 that must be widened, or pairs of bfloat16.
+template <class T>
+using TileElement = std::conditional_t<!std::is_same_v<T, bfloat16>, T, std::conditional_t<ACCRETE_WITH_BFLOAT16_DOT != 0, bfloat16_pair, float>>;
+
+template <class Element>
+inline constexpr bool in_pairs = std::is_same_v<Element, bfloat16_pair>;
 
 /// How the left operand lies in memory: row after row of the result, or one column of it (all rows at one depth) after the other.
 enum class TileLeft { rows, columns };

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 namespace accrete::host {
@@ -44,9 +45,34 @@ void pack_columns(RowsView<T const> from, Index first, S* to) {
   }
 }
 
+/// The same in pairs of neighbouring rows; behind an odd number of them stands a row of zeros.
+template <Index Width>
+void pack_columns(RowsView<bfloat16 const> from, Index first, bfloat16_pair* to) {
+  Index const real = std::min(Width, from.width - first);
+  for (Index k = 0; k < from.rows; k += 2, to += Width) {
+    bfloat16 const* const upper = from.row(k) + first;
+    bfloat16 const* const lower = k + 1 < from.rows ? from.row(k + 1) + first : nullptr;
+    if constexpr (Width % simd::lanes<float> == 0) {
+      for (Index i = 0; i < Width; i += simd::lanes<float>) {
+        if (i < real) {
+          simd::store(&to[i].bits, simd::zip_pairs(upper + i, lower == nullptr ? nullptr : lower + i, std::min<Index>(real - i, simd::lanes<float>)));
+        } else {
+          std::fill_n(to + i, simd::lanes<float>, bfloat16_pair{});
+        }
+      }
+    } else {
+      for (Index i = 0; i < Width; ++i) { to[i].bits = i < real ? std::uint32_t{upper[i].bits} | (lower == nullptr ? 0U : std::uint32_t{lower[i].bits} << 16U) : 0U; }
+    }
+  }
+}
+
 /// The panels of dy and x over one chunk of rows, and the blocks of the gradient they make.
-template <class S>
+/// @tparam T  scalar of dy and x
+template <class T>
 class GradientChunk {
+  using Element = TileElement<T>;
+  using S = SumScalar<T>;
+
  public:
   static constexpr Index down = tile_rows;
   static constexpr Index across = tile_vectors * simd::lanes<S>;
@@ -57,18 +83,17 @@ class GradientChunk {
   GradientChunk(Index outputs, Index inputs, Index rows)
       : outputs_(outputs),
         inputs_(inputs),
-        rows_(rows),
+        depth_(in_pairs<Element> ? (rows + 1) / 2 : rows),
         panels_down_((outputs + down - 1) / down),
         panels_across_((inputs + across - 1) / across),
-        dy_(ThreadScratch<GradientPanels>::get<S>(rows * (panels_down_ * down + panels_across_ * across))),
-        x_(dy_ + rows * panels_down_ * down) {}
+        dy_(ThreadScratch<GradientPanels>::get<Element>(depth_ * (panels_down_ * down + panels_across_ * across))),
+        x_(dy_ + depth_ * panels_down_ * down) {}
 
-  template <class T>
   void pack(int threads, RowsView<T const> dy, RowsView<T const> x) {
     Index const groups = (panels_down_ + item_down - 1) / item_down;
     share_out(threads, groups + panels_across_, [&](Index item) {
-      if (item >= groups) { return pack_columns<across>(x, (item - groups) * across, x_ + (item - groups) * rows_ * across); }
-      for (Index p = item * item_down; p < std::min(panels_down_, (item + 1) * item_down); ++p) { pack_columns<down>(dy, p * down, dy_ + p * rows_ * down); }
+      if (item >= groups) { return pack_columns<across>(x, (item - groups) * across, x_ + (item - groups) * depth_ * across); }
+      for (Index p = item * item_down; p < std::min(panels_down_, (item + 1) * item_down); ++p) { pack_columns<down>(dy, p * down, dy_ + p * depth_ * down); }
     });
   }
 
@@ -86,14 +111,14 @@ class GradientChunk {
 
  private:
   void add_block(Index p, Index q, MatrixView<S> dw) const {
-    S const* const left = dy_ + p * rows_ * down;
-    S const* const right = x_ + q * rows_ * across;
+    Element const* const left = dy_ + p * depth_ * down;
+    Element const* const right = x_ + q * depth_ * across;
     S* const place = dw.data() + p * down * inputs_ + q * across;
     Index const real_down = std::min(down, outputs_ - p * down);
     Index const real_across = std::min(across, inputs_ - q * across);
-    if (real_across == across) { return multiply_panel<S, TileLeft::columns, TileResult::add>(real_down, tile_vectors, {left, down, right, across, rows_, place, inputs_}); }
+    if (real_across == across) { return multiply_panel<Element, TileLeft::columns, TileResult::add>(real_down, tile_vectors, {left, down, right, across, depth_, place, inputs_}); }
     S block[static_cast<std::size_t>(down * across)];
-    multiply_panel<S, TileLeft::columns>(real_down, tile_vectors, {left, down, right, across, rows_, block, across});
+    multiply_panel<Element, TileLeft::columns>(real_down, tile_vectors, {left, down, right, across, depth_, block, across});
     for (Index i = 0; i < real_down; ++i) {
       for (Index j = 0; j < real_across; ++j) { place[i * inputs_ + j] += block[i * across + j]; }
     }
@@ -101,15 +126,15 @@ class GradientChunk {
 
   Index outputs_;
   Index inputs_;
-  Index rows_;
+  Index depth_;  // elements that are summed over
   Index panels_down_;
   Index panels_across_;
-  S* dy_;
-  S* x_;
+  Element* dy_;
+  Element* x_;
 };
 }  // namespace detail
 
-/// Chunks of 256 rows one after the other: their columns are copied to where register tiles want them, bfloat16 widened to float,
+/// Chunks of 256 rows one after the other: their columns are copied to where register tiles want them, bfloat16 in pairs or widened to float,
 /// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw.
 template <class Products, class T>
 void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw) {
@@ -117,7 +142,7 @@ void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy
   for (Index first = 0; first < dy.rows; first += detail::gradient_depth) {
     Index const rows = std::min(detail::gradient_depth, dy.rows - first);
     int const threads = rows * dw.size() < worth_threads ? 1 : exec.thread_count();
-    detail::GradientChunk<SumScalar<T>> chunk(dy.width, x.width, rows);
+    detail::GradientChunk<T> chunk(dy.width, x.width, rows);
     chunk.pack(threads, RowsView<T const>(dy.row(first), rows, dy.width, dy.stride), RowsView<T const>(x.row(first), rows, x.width, x.stride));
     chunk.add_to(threads, dw);
   }

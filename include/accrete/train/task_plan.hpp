@@ -24,12 +24,12 @@ struct ReplayedTask {
 
 /// What a stage of learning by gradient is asked to tell apart.
 struct TrainingTask {
-  Index number = 0;                         ///< of the task: a part of every random key
-  std::vector<Index> columns;               ///< [N] class of each sample: a column of the head that is trained
-  ColumnRange competing;                    ///< the columns that the loss compares
-  std::string fingerprint;                  ///< names everything the stage begins with
-  std::vector<ReplayedTask> memories = {};  ///< for gradient policies that look back
-  Matrix<double> means = {};                ///< [K, L] of the features of earlier classes, for losses that judge features
+  Index number = 0;                                        ///< of the task: a part of every random key
+  std::vector<Index> columns;                              ///< [N] class of each sample: a column of the head that is trained
+  ColumnRange competing;                                   ///< the columns that the loss compares
+  std::string fingerprint;                                 ///< names everything the stage begins with
+  std::vector<ReplayedTask> memories = {};                 ///< for gradient policies that look back
+  Matrix<double> means = {};                               ///< [K, L] of the features of earlier classes, for losses that judge features
   std::function<void(VectorView<float>)> after_step = {};  ///< moves what learns of the backbone once more after each step; empty: nothing does
 };
 

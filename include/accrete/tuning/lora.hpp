@@ -62,15 +62,16 @@ struct Lora {
   [[nodiscard]] TuningForm form() const { return {.bottleneck = {}, .low_rank_scale = scale}; }
   [[nodiscard]] static std::vector<Setting<Lora>> settings() {
     std::vector<std::pair<std::string, bool>> const yes_or_no{{"yes", true}, {"no", false}};
-    return {number_setting("lora-rank", "rank of each low-rank part", &Lora::rank, Index{1}, Index{4096}),
-            number_setting("lora-scale", "factor of each low-rank part", &Lora::scale, 0.0, 1000.0),
-            choice_setting("lora-queries", "whether queries have one", &Lora::queries, yes_or_no),
-            choice_setting("lora-keys", "whether keys have one", &Lora::keys, yes_or_no),
-            choice_setting("lora-values", "whether values have one", &Lora::values, yes_or_no),
-            choice_setting("lora-packed", "whether q, k and v share one instead", &Lora::packed, yes_or_no),
-            choice_setting("lora-mlp", "whether the layers of the MLP have one", &Lora::mlp, yes_or_no),
-            choice_setting("lora-norms-and-biases", "whether norms, biases and the class token learn too", &Lora::norms_and_biases, yes_or_no),
-            choice_setting("lora-start", "where the inner rows begin", &Lora::start, std::vector<std::pair<std::string, LoraStart>>{{"uniform", LoraStart::uniform}, {"singular", LoraStart::singular}})};
+    return {
+        number_setting("lora-rank", "rank of each low-rank part", &Lora::rank, Index{1}, Index{4096}),
+        number_setting("lora-scale", "factor of each low-rank part", &Lora::scale, 0.0, 1000.0),
+        choice_setting("lora-queries", "whether queries have one", &Lora::queries, yes_or_no),
+        choice_setting("lora-keys", "whether keys have one", &Lora::keys, yes_or_no),
+        choice_setting("lora-values", "whether values have one", &Lora::values, yes_or_no),
+        choice_setting("lora-packed", "whether q, k and v share one instead", &Lora::packed, yes_or_no),
+        choice_setting("lora-mlp", "whether the layers of the MLP have one", &Lora::mlp, yes_or_no),
+        choice_setting("lora-norms-and-biases", "whether norms, biases and the class token learn too", &Lora::norms_and_biases, yes_or_no),
+        choice_setting("lora-start", "where the inner rows begin", &Lora::start, std::vector<std::pair<std::string, LoraStart>>{{"uniform", LoraStart::uniform}, {"singular", LoraStart::singular}})};
   }
 
  private:
