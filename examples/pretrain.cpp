@@ -31,8 +31,8 @@ struct Options {
   std::string data = "fashion-mnist";
   std::string out = "vit-pretrained.safetensors";
   Index image = 28, patch = 4, width = 128, depth = 3, hidden = 256;
-  Index epochs = 6, batch = 128, train_per_class = 0, warmup = 100, seed = 1;
-  double rate = 2e-3, decay = 0.05, smoothing = 0.1, mixup = 0.0, flip = 0.5;
+  Index epochs = 12, batch = 64, train_per_class = 0, warmup = 100, seed = 1;
+  double rate = 1e-3, decay = 0.05, smoothing = 0.05, mixup = 0.0, flip = 0.5;
   int threads = 0;
 };
 
