@@ -96,8 +96,9 @@ TEST_CASE("MOS: the router compares features of adapter 0, moments of a class ar
 
 TEST_CASE("MOS: asking for features where they are needed gives the same scores, and asking twice changes nothing") {
   TemporaryFolder const folder;
-  auto settings = small(2);
-  settings.protocol.training.rate = 1.0;  // adapters that differ enough for the scores to show it
+  auto settings = small(4, 40);  // so much alignment that answers stay with the later adapter
+  settings.head.head.alignment.rate = 0.5;
+  settings.protocol.training.rate = 1.0;  // and adapters that differ enough for the scores to show it
   auto learner = learner_of(settings);
   learner.observe(exec, first_task());
   learner.observe(exec, second_task());
