@@ -345,8 +345,10 @@ class Learner {
     TaskPlan plan = plan_task(classes_, tasks_seen_, detail::labels_of(examples));
     Moved moved = begin_task(plan);
     Stopwatch const training;
-    if (learns_now()) { train(exec, moved, plan, examples, reading, run); }
-    merge_task(moved);
+    if (learns_now()) {
+      train(exec, moved, plan, examples, reading, run);
+      merge_task(moved);
+    }
     double const train_seconds = training.seconds();
 
     Stopwatch const statistics;

@@ -31,12 +31,7 @@ struct Philox4x32 {
   /// The same in place, on plain words: std::array's members are host functions to nvcc.
   ACCRETE_HD static constexpr void mix(std::uint32_t (&words)[4], std::uint32_t key0, std::uint32_t key1) {
     for (int round = 0; round < rounds; ++round) {
-      std::uint64_t const first = std::uint64_t{0xD2511F53U} * words[0];
-      std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * words[2];
-      words[0] = static_cast<std::uint32_t>(second >> 32U) ^ words[1] ^ key0;
-      words[1] = static_cast<std::uint32_t>(second);
-      words[2] = static_cast<std::uint32_t>(first >> 32U) ^ words[3] ^ key1;
-      words[3] = static_cast<std::uint32_t>(first);
+      mix_once(words[0], words[1], words[2], words[3], key0, key1);
       key0 += 0x9E3779B9U;
       key1 += 0xBB67AE85U;
     }
@@ -46,17 +41,20 @@ struct Philox4x32 {
   template <std::size_t Count>
   static constexpr void mix_all(std::uint32_t (&words)[4][Count], std::uint32_t key0, std::uint32_t key1) {
     for (int round = 0; round < rounds; ++round) {
-      for (std::size_t i = 0; i < Count; ++i) {
-        std::uint64_t const first = std::uint64_t{0xD2511F53U} * words[0][i];
-        std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * words[2][i];
-        words[0][i] = static_cast<std::uint32_t>(second >> 32U) ^ words[1][i] ^ key0;
-        words[1][i] = static_cast<std::uint32_t>(second);
-        words[2][i] = static_cast<std::uint32_t>(first >> 32U) ^ words[3][i] ^ key1;
-        words[3][i] = static_cast<std::uint32_t>(first);
-      }
+      for (std::size_t i = 0; i < Count; ++i) { mix_once(words[0][i], words[1][i], words[2][i], words[3][i], key0, key1); }
       key0 += 0x9E3779B9U;
       key1 += 0xBB67AE85U;
     }
+  }
+
+ private:
+  ACCRETE_HD static constexpr void mix_once(std::uint32_t& word0, std::uint32_t& word1, std::uint32_t& word2, std::uint32_t& word3, std::uint32_t key0, std::uint32_t key1) {
+    std::uint64_t const first = std::uint64_t{0xD2511F53U} * word0;
+    std::uint64_t const second = std::uint64_t{0xCD9E8D57U} * word2;
+    word0 = static_cast<std::uint32_t>(second >> 32U) ^ word1 ^ key0;
+    word1 = static_cast<std::uint32_t>(second);
+    word2 = static_cast<std::uint32_t>(first >> 32U) ^ word3 ^ key1;
+    word3 = static_cast<std::uint32_t>(first);
   }
 };
 
