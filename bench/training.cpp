@@ -1,12 +1,19 @@
 // Steps of learning: forward, loss, backward, update, on one batch of made-up pictures under a cosine classifier of 100 classes.
-//   accrete_bench_training --backbone FILE --tuning full|adapter|lora|ssf|vpt-deep --batch B [--precision float32|bfloat16] [--threads N] [--steps K] [--warmup W]
+//   accrete_bench_training --backbone FILE --tuning full|adapter|lora|ssf|vpt-deep|l2p|dualprompt|coda-prompt|dap --batch B [--precision float32|bfloat16] [--threads N] [--steps K]
+//                          [--warmup W]
+// The prompt methods run as published: query, prompted pass, loss of the ten classes of a first task, backward, clip, Adam.
 // Prints one line of JSON for bench/peers/train_step.py.
 
 #include <accrete/accrete.hpp>
 #include <accrete/backbone/vit_trainer.hpp>
 #include <accrete/head/cosine.hpp>
+#include <accrete/method/coda_prompt.hpp>
+#include <accrete/method/dap.hpp>
+#include <accrete/method/dualprompt.hpp>
+#include <accrete/method/l2p.hpp>
 #include <accrete/train/groups.hpp>
 #include <accrete/train/loss/cross_entropy.hpp>
+#include <accrete/train/query_source.hpp>
 #include <accrete/train/sgd.hpp>
 #include <accrete/tuning/bottleneck.hpp>
 #include <accrete/tuning/full.hpp>
@@ -89,6 +96,18 @@ struct Learned {
   void step(VectorView<float const> gradients) { Sgd{}.step(state, values, gradients, updates); }
 };
 
+Tensor<float, 4> pictures(Case const& wanted, VitShape const& shape) {
+  Tensor<float, 4> images({wanted.batch, shape.channels, shape.image_height, shape.image_width});
+  Rng({.seed = 1}).fill_normal(0, images.view().reshaped<1>({images.size()}));
+  return images;
+}
+
+std::vector<Index> classes_of(Case const& wanted, Index count) {
+  std::vector<Index> labels;
+  for (Index i = 0; i < wanted.batch; ++i) { labels.push_back(i % count); }
+  return labels;
+}
+
 template <class Tuning>
 nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) {
   auto const vit = Vit<Tuning>::load(wanted.backbone, {}, tuning, 1);
@@ -107,10 +126,8 @@ nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) 
   Learned classifier(head_state.parameters());
   ParameterStore<float> head_gradients = classifier.values;
 
-  Tensor<float, 4> images({wanted.batch, shape.channels, shape.image_height, shape.image_width});
-  Rng({.seed = 1}).fill_normal(0, images.view().reshaped<1>({images.size()}));
-  std::vector<Index> labels;
-  for (Index i = 0; i < wanted.batch; ++i) { labels.push_back(i % classes); }
+  auto const images = pictures(wanted, shape);
+  auto const labels = classes_of(wanted, classes);
   Matrix<float> features({wanted.batch, shape.width});
   Matrix<float> d_features(features.shape());
   Matrix<float> logits({wanted.batch, classes});
@@ -148,7 +165,69 @@ nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) 
   return report;
 }
 
+/// A step of the first of ten tasks. Rows of later classes exist and stand still.
+template <class Method>
+nlohmann::json measure_prompt(Case const& wanted) {
+  constexpr Index of_task = classes / 10;
+  auto const vit = Vit<>::load(wanted.backbone);
+  VitShape const& shape = vit.shape();
+  auto const settings = Method::standard().seeded(1);
+  auto const& prompt = settings.prompt;
+  typename std::remove_cvref_t<decltype(prompt)>::State state;
+  prompt.fit_place(state, prompt_place(vit));
+  prompt.begin_task(state, {.index = 0, .first_class = 0, .classes = of_task});
+  LinearHead::State head_state;
+  settings.head.admit(head_state, {.index = 0, .first_class = 0, .classes = of_task}, shape.width);
+  settings.head.admit(head_state, {.index = 1, .first_class = of_task, .classes = classes - of_task}, shape.width);
+  let_competitors_learn(head_state.parameters(), {0, of_task});
+
+  Adam const& adam = settings.protocol.optimizer;
+  LearningPart<Adam> prompt_part(adam, "prompt", state.parameters());
+  LearningPart<Adam> head_part(adam, "head", head_state.parameters());
+  LearningParts<Adam> const parts{&prompt_part, &head_part};
+  ParameterStore<float> d_prompt = state.parameters();
+  ParameterStore<float> d_head = head_state.parameters();
+  auto hook = prompt.learning_hook(wanted.exec, state);
+  QuerySource queries(wanted.exec, vit, prompt.first_block(state), 0);
+  VitTrainer<HostExecutor<>> trainer(wanted.exec, vit, prompt.read_rows(state));
+  ParameterGroup const group{.role = ""};
+  ConstantRate const rate{settings.protocol.training.rate};
+
+  auto const images = pictures(wanted, shape);
+  auto const labels = classes_of(wanted, of_task);
+  Matrix<float> features({wanted.batch, shape.width});
+  Matrix<float> d_features(features.shape());
+  Matrix<float> logits({wanted.batch, classes});
+  Matrix<float> d_logits(logits.shape());
+  nlohmann::json report{{"tuning", wanted.tuning}, {"seconds_per_step", nlohmann::json::array()}, {"loss", nlohmann::json::array()}};
+  for (Index k = 0; k < wanted.warmup + wanted.steps; ++k) {
+    Stopwatch const watch;
+    std::fill(d_head.values().begin(), d_head.values().end(), 0.0F);
+    hook.prepare(queries(images.cview(), {}), labels);
+    trainer.forward_behind(queries.tokens(), queries.first_block(), hook, features.view(), {});
+    settings.head.logits(wanted.exec, head_part.values(), features.cview(), logits.view());
+    double loss = CrossEntropy{}(logits.cview(), labels, {0, of_task}, d_logits.view());
+    settings.head.backward(wanted.exec, head_part.values(), features.cview(), d_logits.cview(), d_features.view(), d_head);
+    loss += hook.own_loss(1.0);
+    trainer.backward(d_features.cview(), hook);
+    hook.collect(d_prompt);
+    prompt_part.attach(std::as_const(d_prompt).values());
+    head_part.attach(std::as_const(d_head).values());
+    if (settings.protocol.training.clip > 0.0) { clip_together(parts, settings.protocol.training.clip); }
+    for (auto* const part : parts) { part->step(std::span(&group, 1), rate, 0); }
+    hook.refresh(prompt_part.values());
+    if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
+    report["loss"].push_back(loss);
+  }
+  report["peak_rss_bytes"] = peak_rss_bytes();
+  return report;
+}
+
 nlohmann::json run(Case const& wanted) {
+  if (wanted.tuning == "l2p") { return measure_prompt<method::L2p>(wanted); }
+  if (wanted.tuning == "dualprompt") { return measure_prompt<method::Dualprompt>(wanted); }
+  if (wanted.tuning == "coda-prompt") { return measure_prompt<method::CodaPrompt>(wanted); }
+  if (wanted.tuning == "dap") { return measure_prompt<method::Dap>(wanted); }
   if (wanted.tuning == "full") { return measure(wanted, Full{}, false); }
   if (wanted.tuning == "adapter") { return measure(wanted, Bottleneck{}, false); }
   if (wanted.tuning == "lora") { return measure(wanted, Lora{.rank = 8, .keys = true}, false); }

@@ -322,11 +322,12 @@ def compare(reports: list[dict], paths: list[Path]) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(doc: str, methods) -> argparse.ArgumentParser:
+    """What this script and prompt_methods.py are told in the same words."""
+    arguments = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("data", type=Path, help="folder with train.bin and test.bin in CIFAR-100's binary layout")
     arguments.add_argument("weights", type=Path, help="a ViT in safetensors, timm's names")
-    arguments.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
+    arguments.add_argument("--methods", type=lambda text: text.split(","), default=list(methods))
     arguments.add_argument("--protocol", choices=PROTOCOLS, default="S")
     arguments.add_argument("--seeds", type=lambda text: [int(v) for v in text.split(",")], default=[1, 2, 3])
     arguments.add_argument("--per-class", type=int, default=100, help="training images of a class")
@@ -335,23 +336,24 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--compare", type=Path, nargs="+", default=[], metavar="result.json")
     arguments.add_argument("--json", type=Path, default=None, help="written after every run; runs it already has are kept")
+    return arguments
+
+
+def parsed(arguments: argparse.ArgumentParser, methods):
     options = arguments.parse_args()
-    if unknown := set(options.methods) - set(METHODS):
-        arguments.error(f"no method {', '.join(sorted(unknown))}; there are {', '.join(METHODS)}")
+    if unknown := set(options.methods) - set(methods):
+        arguments.error(f"no method {', '.join(sorted(unknown))}; there are {', '.join(methods)}")
     if options.epochs:
         PROTOCOLS[options.protocol]["epochs"] = options.epochs
-    if options.rate:
-        METHODS.update({name: replace(METHODS[name], rate=options.rate) for name in options.methods})
+    return options
+
+
+def complete(options, settings: dict, run, show) -> None:
+    """Every method with every seed by `run(name, seed)`, but for what options.json already has."""
     import timm
     import torch
 
-    torch.set_num_threads(options.threads)
-    print_settings(options)
-    data = scheme(options.data, options.per_class, sum(PROTOCOLS[options.protocol]["sizes"]))
-    settings = {"protocol": options.protocol, **PROTOCOLS[options.protocol], "per_class": options.per_class,
-                "methods": {name: asdict(METHODS[name]) for name in options.methods}}
-    frozen = Frozen(options.weights, data[1], data[3])
-    reports = []
+    settings, reports = json.loads(json.dumps(settings)), []
     if options.json and options.json.is_file():
         before = json.loads(options.json.read_text())
         if before["settings"] != settings:
@@ -365,7 +367,7 @@ def main() -> None:
         for name in options.methods:
             if (name, seed) in done:
                 continue
-            reports.append(Experiment(options, data, frozen, name, seed).run())
+            reports.append(run(name, seed))
             show(reports[-1])
             if options.json:
                 options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -374,6 +376,21 @@ def main() -> None:
         written["comparison"] = compare(reports, options.compare)
         if options.json:
             options.json.write_text(json.dumps(written, indent=1) + "\n")
+
+
+def main() -> None:
+    options = parsed(parser(__doc__, METHODS), METHODS)
+    if options.rate:
+        METHODS.update({name: replace(METHODS[name], rate=options.rate) for name in options.methods})
+    import torch
+
+    torch.set_num_threads(options.threads)
+    print_settings(options)
+    data = scheme(options.data, options.per_class, sum(PROTOCOLS[options.protocol]["sizes"]))
+    settings = {"protocol": options.protocol, **PROTOCOLS[options.protocol], "per_class": options.per_class,
+                "methods": {name: asdict(METHODS[name]) for name in options.methods}}
+    frozen = Frozen(options.weights, data[1], data[3])
+    complete(options, settings, lambda name, seed: Experiment(options, data, frozen, name, seed).run(), show)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """One training step, ours beside PyTorch's: forward, loss, backward, update, on one batch of made-up pictures.
 
 Both get the same weights and learn the same tensors (tunings.py) under a cosine classifier of 100 classes, with SGD,
-momentum 0.9, decay 5e-4. Every round starts a fresh process for each, in turn, so that the largest resident memory is
+momentum 0.9, decay 5e-4. The prompt methods, by their own names, are the first task of ten under a linear classifier of
+100 classes, in their published sizes: query without prompts, prompted forward, cross-entropy of ten columns and pull of
+the keys, backward, clip, Adam. Every round starts a fresh process for each, in turn, so that the largest resident memory is
 that of the one job, and what slows the machine down slows all of them down. `at start` is what of that memory PyTorch
 takes before there is a network.
 
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -25,6 +28,7 @@ from tunings import ADAPTER, LORA, TOKENS, CosineHead, tune  # noqa: E402
 
 MODELS = {"vit_tiny_patch16_224": 16, "vit_base_patch16_224": 8}  # batch
 TUNINGS = ("full", "adapter", "lora", "ssf", "vpt-deep")
+PROMPTS = ("l2p", "dualprompt", "coda-prompt", "dap")
 PRECISIONS = ("float32", "bfloat16")
 CLASSES, PAUSE = 100, 0.5
 
@@ -33,6 +37,53 @@ def resident() -> int:
     """Largest so far, in bytes. Not getrusage: what it tells includes the process that started this one."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return 1024 * int(line.split()[1])
+
+
+def pictures(options, model, random):
+    import torch
+
+    return torch.randn(options.batch, 3, *model.patch_embed.img_size, generator=random)
+
+
+def tuning_step(options, model, random):
+    import torch
+
+    learnable = tune(model, options.tuning, random)
+    head = CosineHead(model.embed_dim, CLASSES, random)
+    optimiser = torch.optim.SGD([*learnable.values(), *head.parameters()], lr=0.01, momentum=0.9, weight_decay=5e-4)
+    x, y = pictures(options, model, random), torch.arange(options.batch) % CLASSES
+
+    def step() -> float:
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            loss = torch.nn.functional.cross_entropy(head(model(x)), y)
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    return step
+
+
+def prompt_step(options, model, random):
+    import numpy as np
+    import torch
+    from prompt_methods import METHODS
+    from reference.prompting import Learning, Task, objective
+
+    settings, task, draw = METHODS[options.tuning], Task(0, 0, CLASSES // 10), np.random.RandomState(1)
+    model.requires_grad_(False)
+    p = settings.prompts.start(draw, model) | settings.prompts.head(draw, CLASSES, model.embed_dim)
+    settings.prompts.begin(p, task.index, draw)
+    learning = Learning(settings.prompts, p, task.index, settings.rate)
+    x, y = pictures(options, model, random), torch.arange(options.batch) % task.seen
+
+    def step() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            o = objective(settings.prompts, model, p, x, y, task)
+        learning.step(o.loss)
+        return float(o.loss.detach())
+
+    return step
 
 
 def pytorch(options) -> dict:
@@ -45,20 +96,7 @@ def pytorch(options) -> dict:
     before = resident()
     random = torch.Generator().manual_seed(1)
     model = load_network(options.backbone).train()
-    learnable = tune(model, options.tuning, random)
-    head = CosineHead(model.embed_dim, CLASSES, random)
-    optimiser = torch.optim.SGD([*learnable.values(), *head.parameters()], lr=0.01, momentum=0.9, weight_decay=5e-4)
-    size = model.patch_embed.img_size
-    x = torch.randn(options.batch, 3, *size, generator=random)
-    y = torch.arange(options.batch) % CLASSES
-
-    def step() -> float:
-        optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
-            loss = torch.nn.functional.cross_entropy(head(model(x)), y)
-        loss.backward()
-        optimiser.step()
-        return float(loss.detach())
+    step = prompt_step(options, model, random) if options.tuning in PROMPTS else tuning_step(options, model, random)
 
     seconds, losses = [], []
     for k in range(options.warmup + options.steps):
@@ -110,10 +148,17 @@ def show(result: dict, options) -> None:
               f"{row['time_ratio']:6.2f}x {row['peak_rss_bytes'] / 1e6:9.0f} {row['memory_ratio']:6.2f}x {row['rss_before_bytes'] / 1e6:9.0f}   {row['loss'][0]:.4f} {row['loss'][-1]:.4f}")
 
 
+def prompts_of(tunings: str) -> dict:
+    """Settings of the prompt methods among them"""
+    from prompt_methods import METHODS
+
+    return {name: asdict(METHODS[name].prompts) for name in tunings.split(",") if name in PROMPTS}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--models", default=",".join(MODELS))
-    arguments.add_argument("--tunings", default=",".join(TUNINGS))
+    arguments.add_argument("--tunings", default=",".join(TUNINGS), help="of " + ", ".join(TUNINGS + PROMPTS))
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--steps", type=int, default=5, help="timed steps of a process")
     arguments.add_argument("--warmup", type=int, default=2, help="steps before them")
@@ -124,7 +169,7 @@ def main() -> None:
     child = arguments.add_argument_group("one case in this process, as the script calls itself")
     child.add_argument("--child", action="store_true")
     child.add_argument("--backbone", type=Path)
-    child.add_argument("--tuning", choices=TUNINGS)
+    child.add_argument("--tuning", choices=TUNINGS + PROMPTS)
     child.add_argument("--batch", type=int)
     child.add_argument("--precision", choices=PRECISIONS)
     options = arguments.parse_args()
@@ -132,7 +177,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(pytorch(options)))
         return
-    for given, known in ((options.models, MODELS), (options.tunings, TUNINGS)):
+    for given, known in ((options.models, MODELS), (options.tunings, TUNINGS + PROMPTS)):
         if unknown := set(given.split(",")) - set(known):
             arguments.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     options.executable = program(options.build, "accrete_bench_training")
@@ -144,7 +189,7 @@ def main() -> None:
     from safetensors.torch import save_file
 
     report = {"machine": machine(), "threads": options.threads, "rounds": options.rounds, "steps": options.steps, "warmup": options.warmup,
-              "adapter": ADAPTER, "lora": LORA | {"targets": "q, k, v"}, "vpt_tokens": TOKENS, "results": [],
+              "adapter": ADAPTER, "lora": LORA | {"targets": "q, k, v"}, "vpt_tokens": TOKENS, "prompts": prompts_of(options.tunings), "results": [],
               "versions": {m.__name__: m.__version__ for m in (torch, timm)}}
     print(f"adapter {ADAPTER}, LoRA on q, k, v {LORA}, {TOKENS} prompt tokens")
     with tempfile.TemporaryDirectory() as folder:

@@ -65,6 +65,9 @@ ResultRecord::Task task_of(nlohmann::json const& json) {
   task.peak_rss_bytes = json.at("peak_rss_bytes").get<std::int64_t>();
   task.skipped = json.at("skipped").get<Index>();
   if (json.contains("feature_change")) { task.feature_change = json.at("feature_change").get<double>(); }
+  if (json.contains("prompt")) {
+    for (auto const& [what, value] : json.at("prompt").items()) { task.prompt.emplace_back(what, number(value)); }
+  }
   return task;
 }
 
@@ -166,6 +169,7 @@ Experiment::Experiment(ExperimentOptions options)
   record_.data = options_.data;
   record_.seed = options_.seed;
   record_.precision = options_.run.precision;
+  record_.batch_dependent = model_->batch_dependent();
   record_.threads = options_.run.threads > 0 ? options_.run.threads : static_cast<int>(std::thread::hardware_concurrency());
 }
 
@@ -253,6 +257,7 @@ void Experiment::judge(Task const& task, std::string const& label) {
   judgement.top5 = scores.top5;
   judgement.per_task_top1 = scores.per_task_top1;
   judgement.evaluate_seconds = watch.seconds();
+  judgement.prompt = model_->prompt_measures(options_.run.where(), seen, reads, task.info.index + 1 == static_cast<Index>(stream_.size()));
   judgement.peak_rss_bytes = peak_rss_bytes();
   judgement.skipped += static_cast<Index>(predictions.skipped.size());
   record_.tasks.push_back(std::move(judgement));
@@ -281,10 +286,19 @@ void Experiment::finish() {
                fixed(task.evaluate_seconds, 1), task.feature_change ? fixed(*task.feature_change, 4) : "-", fixed(static_cast<double>(task.peak_rss_bytes) / 1e6, 0)});
   }
   say("\n" + table.text());
+  say_prompt();
   bool const idle = std::any_of(record_.tasks.begin(), record_.tasks.end(), [](ResultRecord::Task const& task) { return task.feature_change && *task.feature_change < least_change; });
   if (idle) { say("the tuning changed nothing in a task that learned by gradient: its features are those of the published network"); }
   say(message("average ", fixed(record_.average_accuracy, 2), " %, last ", fixed(record_.last_accuracy, 2), " %, forgetting ", fixed(record_.forgetting, 2), " points"));
   say(message("result: ", (options_.out / "result.json").string(), "   model: ", (options_.out / "model.safetensors").string()));
+}
+
+void Experiment::say_prompt() const {
+  if (record_.tasks.empty() || record_.tasks.back().prompt.empty()) { return; }
+  std::string line = "prompt:";
+  for (auto const& [what, value] : record_.tasks.back().prompt) { line += message(line.back() == ':' ? " " : ", ", what, ' ', fixed(value, 3)); }
+  say(line);
+  if (record_.batch_dependent) { say("pictures of a batch helped each other: these figures reproduce a paper and compare with no other method"); }
 }
 
 void Experiment::keep_if_due() {

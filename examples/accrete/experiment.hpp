@@ -63,6 +63,7 @@ class Experiment {
   void learn(Task const& task, std::string const& label);
   void judge(Task const& task, std::string const& label);
   void finish();
+  void say_prompt() const;
   void keep_if_due();
   void keep();
   void restore();

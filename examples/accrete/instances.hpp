@@ -3,6 +3,8 @@
 #include <accrete/backbone/vit.hpp>
 #include <accrete/backbone/vit_trainer.hpp>
 #include <accrete/host/host.hpp>
+#include <accrete/prompt/bundle.hpp>
+#include <accrete/train/adam.hpp>
 #include <accrete/train/learning_part.hpp>
 #include <accrete/train/sgd.hpp>
 
@@ -22,8 +24,16 @@ ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::forward<NoHook>(Tensor
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::forward<NoHook>(TensorView<float const, 4>, NoHook&, MatrixView<float>, RngKey const&, bool);
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<NoHook>(MatrixView<float const>, NoHook&);
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<NoHook>(MatrixView<float const>, NoHook&);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::forward_behind<LearningBundleHook<HostExecutor<>>>(TensorView<float const, 3>, Index, LearningBundleHook<HostExecutor<>>&, MatrixView<float>,
+                                                                                                             RngKey const&, bool);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::forward_behind<LearningBundleHook<HostExecutor<>>>(TensorView<float const, 3>, Index, LearningBundleHook<HostExecutor<>>&,
+                                                                                                                MatrixView<float>, RngKey const&, bool);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&);
+ACCRETE_INSTANCE void VitPass<HostExecutor<>>::features_hooked<BundleHook<HostExecutor<>>>(TensorView<float const, 3>, BundleHook<HostExecutor<>>&, MatrixView<float>, Index) const;
 ACCRETE_INSTANCE class VitTrainer<HostExecutor<>>;
 
 ACCRETE_INSTANCE class LearningPart<Sgd>;
+ACCRETE_INSTANCE class LearningPart<Adam>;
 
 }  // namespace accrete

@@ -53,6 +53,11 @@ class Model {
   /// `examples` of the class where the head needs them to take its statistics back; may be empty.
   virtual void forget(RunOn const& on, std::string const& name, Examples const& examples, Reading const& reading) = 0;
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> settings() const = 0;
+  /// What a prompt tells of itself and does with pictures that are judged; nothing where there is none.
+  /// @param[in] thorough  also what the pictures would be worth if their tasks were known, which costs a pass
+  [[nodiscard]] virtual std::vector<std::pair<std::string, double>> prompt_measures(RunOn const& on, Examples const& examples, Reading const& reading, bool thorough) const = 0;
+  /// Whether an answer may depend on the other pictures of its batch.
+  [[nodiscard]] virtual bool batch_dependent() const = 0;
 };
 
 /// What `accrete methods` lists, and how to start or load one.

@@ -7,11 +7,13 @@
 #include <accrete/host/host.hpp>
 #include <accrete/learner.hpp>
 #include <accrete/method_settings.hpp>
+#include <accrete/prompt/diagnose.hpp>
 
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace accrete::tool {
 
@@ -39,6 +41,7 @@ class TypedModel final : public Model {
  public:
   using Learner = typename Method::template Learner<Vit<>>;
   using Head = std::remove_cvref_t<decltype(std::declval<Learner const&>().head())>;
+  using Prompt = std::remove_cvref_t<decltype(std::declval<Learner const&>().prompt())>;
 
   explicit TypedModel(Learner learner) : learner_(std::move(learner)) {}
 
@@ -56,7 +59,8 @@ class TypedModel final : public Model {
     if constexpr (Recalls<Learner>) { learner_.recall(examples); }
   }
 
-  [[nodiscard]] Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const override { return learner_.predict(executor(on), examples, reading); }
+  /// Batches only matter to methods that say so in their composition.
+  [[nodiscard]] Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const override { return learner_.predict_batchwise(executor(on), examples, reading); }
 
   [[nodiscard]] ClassMap const& classes() const override { return learner_.classes(); }
 
@@ -84,7 +88,29 @@ class TypedModel final : public Model {
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> settings() const override { return learner_.settings(); }
 
+  [[nodiscard]] Measures prompt_measures([[maybe_unused]] RunOn const& on, [[maybe_unused]] Examples const& examples, [[maybe_unused]] Reading const& reading,
+                                         [[maybe_unused]] bool thorough) const override {
+    Measures all;
+    if constexpr (MeasuresItself<Prompt>) { all = learner_.prompt_measures(); }
+    if constexpr (AsksForQueries<Prompt>) {
+      for (auto& measure : learner_.prompt_measures(executor(on), examples, reading)) { all.push_back(std::move(measure)); }
+    }
+    if constexpr (HasSlotsOfTasks<Prompt>) {
+      if (thorough) { all.emplace_back("top-1 in own slots", top1_in_own_slots(on, examples, reading)); }
+    }
+    return all;
+  }
+
+  [[nodiscard]] bool batch_dependent() const override { return DependsOnBatch<Prompt>; }
+
  private:
+  [[nodiscard]] double top1_in_own_slots(RunOn const& on, Examples const& examples, Reading const& reading) const requires HasSlotsOfTasks<Prompt> {
+    Predictions const predictions = learner_.predict_in_own_slots(executor(on), examples, reading);
+    std::vector<Index> truth;
+    for (Index const position : predictions.positions) { truth.push_back(classes().at(examples.class_names()[static_cast<std::size_t>(examples.label(position))])); }
+    return Tally{hits_among_best(predictions.scores.view(), truth, 1), static_cast<Index>(truth.size())}.percent();
+  }
+
   static HostExecutor<> executor(RunOn const& on) { return HostExecutor<>{.threads = on.threads, .precision = on.precision}; }
 
   Learner learner_;

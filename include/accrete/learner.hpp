@@ -13,14 +13,12 @@
 #include <accrete/metric/accuracy.hpp>
 #include <accrete/metric/resources.hpp>
 #include <accrete/prediction.hpp>
+#include <accrete/prompt/diagnose.hpp>
 #include <accrete/prompt/none.hpp>
-#include <accrete/stream/join.hpp>
 #include <accrete/train/checkpoint.hpp>
 #include <accrete/train/feature_change.hpp>
 #include <accrete/train/feature_pass.hpp>
-#include <accrete/train/gather_spans.hpp>
-#include <accrete/train/loss/concept.hpp>
-#include <accrete/train/memory.hpp>
+#include <accrete/train/gradient_task.hpp>
 #include <accrete/train/prompted.hpp>
 #include <accrete/train/protocol.hpp>
 #include <accrete/train/task_plan.hpp>
@@ -57,6 +55,12 @@ concept DescribesItself = requires(B const& backbone, ModelWriter const& writer)
   backbone.write(writer);
 };
 
+/// The slots of a prompt that pictures get.
+struct ChosenSlots {
+  Matrix<Index> slots;       ///< [N, k] by rank
+  std::vector<Index> tasks;  ///< [N] the task of each picture's class
+};
+
 /// Tells in words what its last `fit` chose.
 template <class H>
 concept ReportsItsFit = requires(H const& head, typename H::State const& state) {
@@ -87,6 +91,7 @@ class Learner {
   static_assert(LearningProtocol<Protocol>, "the fifth argument of Learner must be a LearningProtocol");
   static_assert(Protocol::trains != Trains::none || std::is_same_v<Prompt, NoPrompt>, "a prompt learns by gradient; give the Learner a protocol whose tasks do");
   static_assert(Protocol::trains != Trains::none || !LearnsByGradient<Head>, "this head learns by gradient; give the Learner a protocol whose tasks do");
+  static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt>, "a backbone that keeps a network for every task does not ask a prompt; give the Learner one network");
 
   static constexpr bool by_gradient = Protocol::trains != Trains::none;
   /// Whether something below the head learns.
@@ -131,7 +136,6 @@ class Learner {
     expects(features.extent(0) == static_cast<Index>(labels.size()), "Learner::observe", "there must be one label per feature", features.extent(0), labels.size());
     TaskPlan plan = plan_task(classes_, tasks_seen_, labels);
     if (learns_now()) { fail<ValueError>("Learner::observe", "task ", tasks_seen_, " learns by gradient and needs examples, not features"); }
-    prompt_.begin_task(prompt_state_, plan.task);
     return finish_task(exec, std::move(plan), features);
   }
 
@@ -141,7 +145,7 @@ class Learner {
   void recall(Examples const& examples) requires LooksBack<Protocol> {
     auto const task = static_cast<Index>(history_.size());
     if (task >= tasks_seen_) { fail<ValueError>("Learner::recall", "the pictures of all ", tasks_seen_, " tasks are here already"); }
-    history_.push_back(kept_of(examples, task));
+    history_.push_back(gradient_task().kept_of(examples, task));
   }
 
   /// The features of examples under everything learned so far.
@@ -155,6 +159,13 @@ class Learner {
   /// @throws ValueError  when no class was seen;  FileError for a picture that cannot be read
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
+    static_assert(!DependsOnBatch<Prompt>, "answers under this prompt depend on the other pictures of a batch; where that is wanted, say predict_batchwise");
+    return predict_batchwise(exec, examples, reading);
+  }
+
+  /// The same where pictures of a batch may help each other: with a prompt that votes over the batch the order of the examples and `reading.batch` change the answers.
+  template <class Exec>
+  [[nodiscard]] Predictions predict_batchwise(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
     check_learned();
     if constexpr (asks_for_features) { return predict_by_asking(exec, examples, reading); }
     FeatureSet set = features(exec, examples, reading);
@@ -164,6 +175,7 @@ class Learner {
   /// The same for preprocessed pictures [B, 3, H, W] in host memory.
   template <class Exec>
   [[nodiscard]] Predictions predict(Exec const& exec, NonDeduced<TensorView<float const, 4>> images) const {
+    static_assert(!DependsOnBatch<Prompt>, "answers under this prompt depend on the other pictures of a batch; where that is wanted, say predict_batchwise");
     check_learned();
     auto const features = Prompted(backbone_, prompt_, prompt_state_).features(exec, images);
     Matrix<float> host(features.shape());
@@ -252,12 +264,15 @@ class Learner {
   [[nodiscard]] static Learner load(std::filesystem::path const& path) { return load(path, TrunkOf<Backbone>::read(ModelReader::open(path, composition()).scope("backbone"))); }
 
   /// Adds what another learner of the same kind and backbone has seen. Classes unite by name; shards of one task give what one run gives.
-  /// @throws ValueError  when backbone or settings differ; nothing is changed then
+  /// @throws ValueError  when backbone, prompt or settings differ; nothing is changed then
   template <class Exec>
   void merge(Exec const& exec, Learner const& other) requires MergesStatistics<Head> {
     if (backbone_.hash() != other.backbone_.hash() || !(backbone_.preprocessing() == other.backbone_.preprocessing())) {
       fail<ValueError>("Learner::merge", "the backbones differ: ", backbone_.hash(), " and ", other.backbone_.hash());
     }
+    auto const bent = Prompted(backbone_, prompt_, prompt_state_).hash();
+    auto const others = Prompted(other.backbone_, other.prompt_, other.prompt_state_).hash();
+    if (bent != others) { fail<ValueError>("Learner::merge", "the prompts differ: ", bent, " and ", others); }
     for (auto const& setting : Head::settings()) {
       if (setting.text(head_) != setting.text(other.head_)) { fail<ValueError>("Learner::merge", "the setting ", setting.name, " differs: ", setting.text(head_), " and ", setting.text(other.head_)); }
     }
@@ -307,6 +322,49 @@ class Learner {
     return texts;
   }
 
+  /// What the prompt tells of itself: how its slots were used while it learned, how far the last task moved it.
+  [[nodiscard]] Measures prompt_measures() const requires MeasuresItself<Prompt> { return tasks_seen_ > 0 ? prompt_.measures(prompt_state_) : Measures{}; }
+
+  /// The slots that pictures get when they are judged, and the task that each picture's class came with.
+  /// @throws ValueError  for a class that was never learned;  FileError for a picture that cannot be read
+  template <class Exec>
+  [[nodiscard]] ChosenSlots chosen_slots(Exec const& exec, Examples const& examples, Reading const& reading = {}) const requires ChoosesSlots<Prompt> {
+    auto const [queries, tasks] = queries_of(exec, examples, reading);
+    return {prompt_.chosen_slots(exec, prompt_state_, queries.cview()), tasks};
+  }
+
+  /// What the prompt does with pictures that are judged (prompt/diagnose.hpp).
+  /// @throws ValueError, FileError  as `chosen_slots`
+  template <class Exec>
+  [[nodiscard]] Measures prompt_measures(Exec const& exec, Examples const& examples, Reading const& reading = {}) const requires AsksForQueries<Prompt> {
+    auto const [queries, tasks] = queries_of(exec, examples, reading);
+    return diagnose(exec, prompt_, prompt_state_, queries.cview(), tasks);
+  }
+
+  /// The scores that pictures would get if the task of each were known to the prompt, though not to the head: what choosing the wrong slots costs.
+  /// @throws ValueError, FileError  as `chosen_slots`
+  template <class Exec>
+  [[nodiscard]] Predictions predict_in_own_slots(Exec const& exec, Examples const& examples, Reading const& reading = {}) const requires HasSlotsOfTasks<Prompt> {
+    check_learned();
+    Prompted const prompted(backbone_, prompt_, prompt_state_);
+    Loader loader(examples, backbone_.preprocessing(), {.batch = reading.batch, .threads = reading.loader_threads, .skip_bad = reading.skip_bad});
+    Batch batch;
+    Predictions all{.scores = Matrix<float>({examples.size(), classes_.size()}), .positions = {}, .skipped = {}};
+    while (loader.next(batch)) {
+      auto const there = prompted.features_in_slots(exec, batch.images.cview(), prompt_.slots_of(tasks_of(examples, batch.positions)).cview());
+      Matrix<float> features(there.shape());
+      kernels::download(exec, there.cview(), features.view());
+      auto const first = static_cast<Index>(all.positions.size());
+      head_.scores(exec, head_state_, features.view(), all.scores.view().slice(first, features.extent(0)));
+      all.positions.insert(all.positions.end(), batch.positions.begin(), batch.positions.end());
+    }
+    std::vector<Index> read(all.positions.size());
+    std::iota(read.begin(), read.end(), Index{0});
+    all.scores = detail::kept_rows(std::move(all.scores), read);
+    all.skipped = loader.skipped();
+    return all;
+  }
+
   /// Role and name of every policy.
   [[nodiscard]] static std::vector<std::pair<std::string, std::string>> policies() {
     return {{"backbone", policy_name<Backbone>()}, {"prompt", policy_name<Prompt>()}, {"head", policy_name<Head>()}, {"merge", policy_name<Merge>()}, {"protocol", policy_name<Protocol>()}};
@@ -320,14 +378,6 @@ class Learner {
   }
 
  private:
-  /// What gradients move, apart from the learner until the task is done.
-  struct Moved {
-    Backbone backbone;
-    typename Prompt::State prompt;
-    std::optional<typename Head::State> head;  ///< only where the head itself is trained
-    typename Merge::State merge;
-  };
-
   template <class Self, class Use>
   static void for_each_policy(Self& self, Use const& use) {
     use(self.head_);
@@ -336,18 +386,40 @@ class Learner {
     use(self.merge_);
   }
 
+  /// The tasks that the classes of some examples came with.
+  [[nodiscard]] std::vector<Index> tasks_of(Examples const& examples, std::vector<Index> const& positions) const {
+    std::vector<Index> tasks;
+    for (Index const position : positions) { tasks.push_back(classes_.task(classes_.at(examples.class_names()[static_cast<std::size_t>(examples.label(position))]))); }
+    return tasks;
+  }
+
+  /// The features of examples in the plain network, and the tasks of their classes.
+  template <class Exec>
+  [[nodiscard]] std::pair<Matrix<float>, std::vector<Index>> queries_of(Exec const& exec, Examples const& examples, Reading const& reading) const {
+    check_learned();
+    FeatureSet queries = extract_features(exec, Prompted(backbone_, prompt_, prompt_state_).plain(), examples, reading);
+    return {std::move(queries.features), tasks_of(examples, queries.positions)};
+  }
+
   /// Whether the next task learns by gradient.
   [[nodiscard]] bool learns_now() const { return Protocol::trains == Trains::every_task || (Protocol::trains == Trains::first_task && tasks_seen_ == 0); }
+
+  [[nodiscard]] GradientTask<Backbone, Prompt, Head, Merge, Protocol> gradient_task() const {
+    std::string identity = composition();
+    for (auto const& [name, text] : settings()) { identity += '\n' + name + '=' + text; }
+    return {backbone_, prompt_, head_, merge_, protocol_, prompt_state_, head_state_, merge_state_, classes_, tasks_seen_, history_, std::move(identity)};
+  }
 
   template <class Exec>
   Observation observe_by_gradient(Exec const& exec, Examples const& examples, Reading const& reading, TrainingRun const& run) {
     check_history();
     TaskPlan plan = plan_task(classes_, tasks_seen_, detail::labels_of(examples));
-    Moved moved = begin_task(plan);
+    auto const by_task = gradient_task();
+    auto moved = by_task.begin(plan);
     Stopwatch const training;
     if (learns_now()) {
-      train(exec, moved, plan, examples, reading, run);
-      merge_task(moved);
+      by_task.train(exec, moved, plan, examples, reading, run);
+      by_task.fold(moved);
     }
     double const train_seconds = training.seconds();
 
@@ -365,100 +437,8 @@ class Learner {
     seen.train_seconds = train_seconds;
     seen.statistics_seconds = statistics.seconds();
     seen.feature_change = change;
-    if constexpr (LooksBack<Protocol>) { history_.push_back(kept_of(examples, seen.task.index)); }
+    if constexpr (LooksBack<Protocol>) { history_.push_back(gradient_task().kept_of(examples, seen.task.index)); }
     return seen;
-  }
-
-  /// Copies of everything that gradients move, ready for a task.
-  [[nodiscard]] Moved begin_task(TaskPlan const& plan) const {
-    Moved moved{backbone_, prompt_state_, std::nullopt, merge_state_};
-    prompt_.begin_task(moved.prompt, plan.task);
-    if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
-    if constexpr (LearnsByGradient<Head>) { moved.head = head_state_; }
-    begin_anew(moved, plan);
-    if constexpr (LearnsByGradient<Head>) { head_.admit(*moved.head, plan.task, part_width(backbone_)); }
-    return moved;
-  }
-
-  /// Forgets what earlier tasks have moved: all their pictures are learned again together with the new ones.
-  void begin_anew(Moved& moved, TaskPlan const& plan) const {
-    if constexpr (ReplaysAll<Protocol>) {
-      moved.backbone = Backbone(backbone_.trunk(), backbone_.tuning(), {.seed = protocol_.training.seed, .purpose = Purpose::initialisation});
-      moved.head = typename Head::State();
-      Index first = 0;
-      for (Index task = 0; task < plan.task.index; ++task) {
-        auto const classes = static_cast<Index>(std::count(classes_.tasks().begin(), classes_.tasks().end(), task));
-        head_.admit(*moved.head, {.index = task, .first_class = first, .classes = classes}, backbone_.width());
-        first += classes;
-      }
-    }
-  }
-
-  /// The stage of a task that learns by gradient.
-  template <class Exec>
-  void train(Exec const& exec, Moved& moved, TaskPlan plan, Examples examples, Reading const& reading, TrainingRun const& run) const {
-    if constexpr (ReplaysAll<Protocol>) {
-      std::vector<Examples> all = history_;
-      all.push_back(std::move(examples));
-      examples = join(std::move(all));
-      plan.columns = columns_of(plan.classes, examples);
-    }
-    auto const stage = protocol_.stage(exec, prompt_, examples, reading, run);
-    std::string const fingerprint = run.checkpoint == nullptr ? std::string() : stage_fingerprint(moved, plan, examples);
-    if constexpr (LearnsByGradient<Head>) {
-      TrainingTask task = plan.all_columns(Protocol::competing, fingerprint);
-      if constexpr (LooksBack<Protocol>) {
-        for (Examples const& pictures : history_) { task.memories.push_back({pictures, columns_of(plan.classes, pictures)}); }
-      }
-      if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head_.class_means(*moved.head); }
-      if constexpr (MergesEveryStep<Merge>) {
-        task.after_step = [&](VectorView<float> learning) { merge_.after_step(moved.merge, learning); };
-      }
-      stage.train(moved.backbone, moved.prompt, head_, moved.head->parameters(), task);
-    } else {
-      typename Protocol::TrainedHead::Type const temporary{.seed = protocol_.training.seed};
-      typename Protocol::TrainedHead::Type::State state;
-      temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
-      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), plan.own_columns(fingerprint));
-    }
-  }
-
-  /// Folds what the task made of the learning parameters of the backbone into those that are kept.
-  void merge_task(Moved& moved) const {
-    if constexpr (!std::is_same_v<Merge, NoMerge>) {
-      auto& network = tuned_part(moved.backbone);
-      ParameterStore<float> const fresh = network.parameters();
-      ParameterStore<float> kept = tasks_seen_ > 0 ? tuned_part(backbone_).parameters() : fresh;
-      auto const spans = fresh.trainable();
-      Vector<float> learned({span_elements(spans)});
-      Vector<float> merged(learned.shape());
-      gather_spans(fresh.values(), spans, learned.view());
-      gather_spans(std::as_const(kept).values(), spans, merged.view());
-      merge_.fold(moved.merge, merged.view(), learned.cview());
-      scatter_spans(merged.cview(), spans, kept.values());
-      network.assign(std::move(kept));
-    }
-  }
-
-  /// What is looked at again of a task.
-  [[nodiscard]] Examples kept_of(Examples const& examples, Index task) const {
-    if constexpr (LooksBack<Protocol> && !ReplaysAll<Protocol>) {
-      std::vector<MemorySample> samples;
-      for (Index i = 0; i < examples.size(); ++i) { samples.push_back({i, examples.class_names()[static_cast<std::size_t>(examples.label(i))]}); }
-      EpisodicMemory memory;
-      protocol_.memory.offer(memory, task, samples);
-      std::vector<Index> positions;
-      for (MemorySample const& sample : memory.samples(task)) { positions.push_back(sample.position); }
-      return examples.subset(std::move(positions));
-    } else {
-      return examples;
-    }
-  }
-
-  [[nodiscard]] static std::vector<Index> columns_of(ClassMap const& classes, Examples const& examples) {
-    std::vector<Index> columns;
-    for (std::string const& label : detail::labels_of(examples)) { columns.push_back(classes.at(label)); }
-    return columns;
   }
 
   void check_history() const {
@@ -490,6 +470,7 @@ class Learner {
   /// Adds the statistics of a task and makes the plan true.
   template <class Exec>
   Observation finish_task(Exec const& exec, TaskPlan plan, MatrixView<float const> features) {
+    bool const learned = learns_now();
     if constexpr (ClassifierHead<Head>) {
       head_.admit(head_state_, plan.classes.size());
     } else if constexpr (!LearnsByGradient<Head>) {
@@ -501,7 +482,7 @@ class Learner {
       head_.observe(exec, head_state_, features, plan.columns);
       head_.fit(exec, head_state_);
     }
-    prompt_.end_task(prompt_state_, plan.task);
+    if (learned) { prompt_.end_task(prompt_state_, plan.task); }
     Observation seen;
     seen.task = plan.task;
     seen.samples = features.extent(0);
@@ -511,6 +492,7 @@ class Learner {
 
   template <class Exec>
   [[nodiscard]] FeatureSet features_of(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Examples const& examples, Reading reading) const {
+    reading.query_cache = reading.cache;
     if constexpr (features_keep_moving) { reading.cache = nullptr; }
     if constexpr (BanksTunings<Backbone>) {
       return extract_side_by_side(exec, backbone.networks(), examples, reading);
@@ -534,23 +516,6 @@ class Learner {
         return relative_feature_change(set.features.view(), behind, published.features.view(), 0, width);
       }
     }
-  }
-
-  /// Names everything a stage begins with, so that a checkpoint is never used for another.
-  [[nodiscard]] std::string stage_fingerprint(Moved const& moved, TaskPlan const& plan, Examples const& examples) const {
-    Sha256 digest;
-    auto const add = [&](std::string text) {
-      text += '\n';
-      digest.update(std::as_bytes(std::span(text)));
-    };
-    add(composition());
-    for (auto const& [name, text] : settings()) { add(name + '=' + text); }
-    add(message(plan.task.index, ' ', plan.task.first_class, ' ', plan.task.classes));
-    if constexpr (by_gradient) { add(std::to_string(protocol_.training.seed)); }
-    add(Prompted(moved.backbone, prompt_, moved.prompt).hash());
-    for (Index i = 0; i < examples.size(); ++i) { add(examples.where(i)); }
-    for (Index const column : plan.columns) { add(std::to_string(column)); }
-    return digest.hex();
   }
 
   void check_learned() const {

@@ -73,6 +73,17 @@ TEST_CASE("rows begin as the initialiser says") {
   CHECK(mean_square(uniform.parameters().view<1>("head.0.bias")) > 0.0);
 }
 
+TEST_CASE("rows may begin as zeros, or as those of a head for all classes there will be") {
+  auto const zeros = taught(LinearHead{.initial = InitialRows::zeros}, 1000);
+  auto const all = zeros.parameters().values();
+  CHECK(std::all_of(all.begin(), all.end(), [](float value) { return value == 0.0F; }));
+
+  auto const spread = taught(LinearHead{.initial = InitialRows::fan_out, .fan_out = 50}, 1000);
+  auto const rows = spread.parameters().view<2>(HeadBlock::weight_name(0));
+  CHECK(std::sqrt(mean_square(rows.reshaped<1>({4000}))) == doctest::Approx(0.2).epsilon(0.05));  // sqrt(2 / 50)
+  for (float const offset : spread.parameters().view<1>(HeadBlock::bias_name(0))) { CHECK(offset == doctest::Approx(-4.59511985F)); }
+}
+
 TEST_CASE("a head without bias has none") {
   auto const state = taught(LinearHead{.bias = false});
   CHECK(!state.parameters().contains("head.0.bias"));

@@ -83,7 +83,7 @@ int end_after(pid_t child, double seconds, int signal) {
 /// How many runs are killed: few where nobody waits for it.
 int kills() {
   char const* const text = std::getenv("ACCRETE_KILLS");
-  return text == nullptr ? 3 : std::atoi(text);
+  return text == nullptr ? 7 : std::atoi(text);
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ TEST_CASE("a run that was killed at any moment goes on to the same model, bit fo
   TemporaryFolder const folder;
   Rng const moments({.seed = static_cast<std::uint64_t>(kills()), .purpose = Purpose::shuffle});
   std::uint64_t drawn = 0;
-  std::vector<std::string> const methods{"aper-adapter", "slca", "linear-probe"};
+  std::vector<std::string> const methods{"aper-adapter", "slca", "linear-probe", "l2p", "dualprompt", "coda-entmax", "dap"};
   for (std::size_t m = 0; m < methods.size(); ++m) {
     CAPTURE(methods[m]);
     std::string const whole = (folder / ("whole-" + methods[m])).string();

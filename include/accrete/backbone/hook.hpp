@@ -30,8 +30,12 @@ enum class Injects { nothing, tokens, prefix, both };
 ///   PrefixInjection prefix(Index block)                                      keys and values
 ///   Injects         kind(Index block)                                        what of the two to ask for; without it both are asked
 ///   void            observe(Index block, TensorView<float const, 3> tokens)  sees the tokens [B, T, D] after the block
+///   Index           read_rows()                                              the feature is the mean of so many first rows, each after the final norm; 0: as the network reads it
 /// and, while learning, on the way back:
 ///   void tokens_gradient(Index block, TensorView<float const, 3> d_rows)     [B, L, D] of the rows it gave, per sequence even where the sequences share them
+///   void tokens_gradient(Index block, TensorView<float const, 3> d_rows, TensorView<float const, 3> stream, TensorView<float, 3> d_stream)
+///                                                                            the same for rows made from the others: `stream` [B, T, D] is what entered the block,
+///                                                                            the given rows in their place; what flows to the rows they were made from is added to `d_stream`
 ///   void prefix_gradient(Index block, TensorView<float const, 3> d_k, TensorView<float const, 3> d_v)   [B, P, D] each, likewise
 /// Then it is asked for tokens and prefix of a block once more, and must give what it gave on the way forward.
 template <class H>
@@ -65,14 +69,35 @@ concept TakesTokensGradient = requires(H& hook, Index block, TensorView<float co
 };
 
 template <class H>
+concept TakesTokensGradientFromHidden = requires(H& hook, Index block, TensorView<float const, 3> rows, TensorView<float, 3> d_stream) {
+  hook.tokens_gradient(block, rows, rows, d_stream);
+};
+
+template <class H>
 concept TakesPrefixGradient = requires(H& hook, Index block, TensorView<float const, 3> rows) {
   hook.prefix_gradient(block, rows, rows);
+};
+
+template <class H>
+concept ReadsItsRows = requires(H const& hook) {
+  { hook.read_rows() } -> std::convertible_to<Index>;
 };
 
 /// The plain network.
 struct NoHook {};
 
 namespace detail {
+/// How many of the first rows the feature of a hooked pass is made of, where the network itself would take `own`.
+template <class Hook>
+[[nodiscard]] Index rows_read(Hook const& hook, Index own) {
+  if constexpr (ReadsItsRows<Hook>) {
+    Index const rows = hook.read_rows();
+    return rows > 0 ? rows : own;
+  } else {
+    return own;
+  }
+}
+
 template <class Hook>
 [[nodiscard]] Injects injects(Hook& hook, Index block) {
   if constexpr (StatesKind<Hook>) {

@@ -209,21 +209,45 @@ class Vit {
   /// @returns   [B, D]; rows that were put into the sequence are not pooled
   template <class Exec, class Hook>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images, Hook&& hook) const {
-    auto const tokens = embed(exec, images);
-    Matrix<float, typename Exec::Memory> features({images.extent(0), width()});
+    return features_behind(exec, embed(exec, images).cview(), 0, hook);
+  }
+
+  /// What a bent pass begins with, in one run: the tokens in front of the first block that is bent, and the feature of the plain network.
+  /// @param[in]  images  [B, channels, H, W] preprocessed, in the executor's memory;  @param[in] first  block in [0, depth]
+  /// @param[out] tokens  [B, T, D] in the executor's memory;  @param[out] queries [B, D], as `query` gives them, or empty: then they are not computed
+  /// @throws ShapeError  when the images do not have the network's size
+  template <class Exec>
+  void front(Exec const& exec, TensorView<float const, 4> images, Index first, TensorView<float, 3> tokens, MatrixView<float> queries) const {
+    check_images(images);
+    check_tokens(tokens);
+    expects(first >= 0 && first <= depth() && (queries.empty() || queries.extent(0) == images.extent(0)), "Vit::front", "there must be such a block, and a query per image", first, depth(),
+            queries.extent(0), images.extent(0));
+    auto const model = packed(exec);
+    VitPass<Exec>(exec, *model, shape()).front(images, first, tokens, queries);
+  }
+
+  /// The features of the bent pass that goes on from `front`.
+  /// @param[in] tokens [B, T, D] in front of block `first`;  @returns [B, D], both in the executor's memory
+  template <class Exec, class Hook>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> features_behind(Exec const& exec, TensorView<float const, 3> tokens, Index first, Hook&& hook) const {
+    check_tokens(tokens);
+    Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
     if (features.empty()) { return features; }
     auto const model = packed(exec);
-    VitPass<Exec>(exec, *model, shape()).features_hooked(tokens.cview(), hook, features.view());
+    VitPass<Exec>(exec, *model, shape()).features_hooked(tokens, hook, features.view(), first);
     return features;
   }
 
   /// A stage of learning from the values as they are now.
   /// @tparam T  scalar of activations, of the executor's precision
+  /// @param[in] read_rows  how many first rows a hook has the feature made of; 0: as the network reads it
   template <class T, class Exec>
-  [[nodiscard]] VitTraining<Exec, T> training(Exec const& exec, ParameterStore<SumScalar<T>> const& parameters) const {
+  [[nodiscard]] VitTraining<Exec, T> training(Exec const& exec, ParameterStore<SumScalar<T>> const& parameters, Index read_rows = 0) const {
     VitParameters const published(shared_->checkpoint, shared_->blueprint);
     auto const read = [&](std::string const& tensor) { return published_values<SumScalar<T>>(published, tensor); };
-    return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form());
+    std::shared_ptr<PackedVit<Exec> const> ready;
+    if constexpr (std::is_same_v<Tuning, Frozen> && !std::is_same_v<T, double>) { ready = packed(exec); }
+    return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form(), read_rows, ready.get());
   }
 
   /// The plain pass with all its tokens.

@@ -49,26 +49,42 @@ class VitPass {
     });
   }
 
+  /// What a bent pass begins with: the tokens in front of block `first`, which runs after them through the plain network as well where queries are asked for.
+  /// @param[in] images [B, channels, H, W];  @param[out] tokens [B, T, D];  @param[out] queries [B, D], or empty
+  void front(TensorView<float const, 4> images, Index first, TensorView<float, 3> tokens, MatrixView<float> queries) const {
+    in_parts(tokens.extent(0), tokens.extent(1), [&](VitPass const& part, Index from, Index count) {
+      auto const own = tokens.slice(from, count);
+      part.embed_part(images.slice(from, count), own);
+      part.run_plain(own, 0, first);
+      if (queries.empty()) { return; }
+      auto const stream = model_.scratch.template lease<float>(own.shape());
+      part.copy(TensorView<float const, 3>(own), stream.view());
+      part.run_plain(stream.view(), first, shape_.depth);
+      part.read(stream.view(), shape_.pooled_rows(), queries.slice(from, count));
+    });
+  }
+
   /// @param[in] tokens [B, T, D];  @returns [B, T', D]
   template <class Hook>
   [[nodiscard]] Tensor<float, 3, Memory> forward(TensorView<float const, 3> tokens, Hook& hook) const {
     return exec_.precision == Precision::float32 ? run_hooked<float>(tokens, hook) : run_hooked<bfloat16>(tokens, hook);
   }
 
-  /// The features of a hooked pass; of the last block, and of the final norm, only what they are made of. Rows that were put in are not pooled.
-  /// @param[in] tokens [B, T, D];  @param[out] features [B, D]
+  /// The features of a hooked pass; of the last block, and of the final norm, only what they are made of. Rows that were put in are pooled only where the hook says so.
+  /// @param[in] tokens [B, T, D] in front of block `first`, as `front` gives them;  @param[out] features [B, D]
   template <class Hook>
-  void features_hooked(TensorView<float const, 3> tokens, Hook& hook, MatrixView<float> features) const {
+  void features_hooked(TensorView<float const, 3> tokens, Hook& hook, MatrixView<float> features, Index first = 0) const {
+    Index const pooled = detail::rows_read(hook, shape_.pooled_rows());
     auto const use = [&](TensorView<float, 3> stream, TokenInjection const& inserted) {
-      if (shape_.pooled_rows() > 0 || inserted.rows.extent(1) == 0) { return read(stream, features); }
+      if (pooled > 0 || inserted.rows.extent(1) == 0) { return read(stream, pooled, features); }
       auto const shorter = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), stream.extent(1) - inserted.rows.extent(1), stream.extent(2)});
       kernels::remove_tokens(exec_, TensorView<float const, 3>(stream), inserted.at, shorter.view());
-      read(shorter.view(), features);
+      read(shorter.view(), pooled, features);
     };
     if (exec_.precision == Precision::float32) {
-      run_blocks<float>(tokens, hook, true, use);
+      run_blocks<float>(tokens, hook, first, pooled, use);
     } else {
-      run_blocks<bfloat16>(tokens, hook, true, use);
+      run_blocks<bfloat16>(tokens, hook, first, pooled, use);
     }
   }
 
@@ -132,32 +148,39 @@ class VitPass {
   }
 
   void query_part(TensorView<float, 3> stream, MatrixView<float> features) const {
-    if (exec_.precision == Precision::float32) {
-      run_plain<float>(stream);
-    } else {
-      run_plain<bfloat16>(stream);
-    }
-    read(stream, features);
+    run_plain(stream, 0, shape_.depth);
+    read(stream, shape_.pooled_rows(), features);
   }
 
   /// The feature out of what the last block gives; norms in place.
-  void read(TensorView<float, 3> stream, MatrixView<float> features) const {
-    if (shape_.pool == Pool::average) {
+  /// @param[in] pooled  how many of the first rows it is made of; 0: of the patches
+  void read(TensorView<float, 3> stream, Index pooled, MatrixView<float> features) const {
+    if (pooled == 0) {
       if (!shape_.fc_norm) { model_.norm.forward(exec_, all_rows(stream), all_rows(stream)); }
       read_average(stream, shape_.prefix_tokens(), features);
-    } else if (shape_.pool == Pool::token) {
+    } else if (pooled == 1) {
       model_.norm.forward(exec_, one_row(stream, 0), RowsView<float>(features));
     } else {
-      auto const rows = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), shape_.pooled_rows(), shape_.width});
-      for (Index row = 0; row < shape_.pooled_rows(); ++row) { model_.norm.forward(exec_, one_row(stream, row), one_row(rows.view(), row)); }
+      auto const rows = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), pooled, shape_.width});
+      for (Index row = 0; row < pooled; ++row) { model_.norm.forward(exec_, one_row(stream, row), one_row(rows.view(), row)); }
       kernels::mean_tokens(exec_, rows.view(), 0, features);
     }
   }
 
+  /// Blocks [first, last) of the plain network; of the last one of all only the rows that are pooled.
+  void run_plain(TensorView<float, 3> stream, Index first, Index last) const {
+    if (exec_.precision == Precision::float32) {
+      run_plain_in<float>(stream, first, last);
+    } else {
+      run_plain_in<bfloat16>(stream, first, last);
+    }
+  }
+
   template <class T>
-  void run_plain(TensorView<float, 3> stream) const {
-    for (auto const& block : model_.blocks) {
-      if (&block == &model_.blocks.back() && shape_.pooled_rows() > 0) {
+  void run_plain_in(TensorView<float, 3> stream, Index first, Index last) const {
+    for (Index i = first; i < last; ++i) {
+      auto const& block = model_.blocks[static_cast<std::size_t>(i)];
+      if (i + 1 == shape_.depth && shape_.pooled_rows() > 0) {
         block.template forward_rows<T>(exec_, shape_.pooled_rows(), stream, model_.scratch);
       } else {
         block.template forward<T>(exec_, {}, stream, model_.scratch);
@@ -168,7 +191,7 @@ class VitPass {
   template <class T, class Hook>
   [[nodiscard]] Tensor<float, 3, Memory> run_hooked(TensorView<float const, 3> tokens, Hook& hook) const {
     Tensor<float, 3, Memory> result;
-    run_blocks<T>(tokens, hook, false, [&](TensorView<float, 3> stream, TokenInjection const& /*inserted*/) {
+    run_blocks<T>(tokens, hook, 0, 0, [&](TensorView<float, 3> stream, TokenInjection const& /*inserted*/) {
       result = Tensor<float, 3, Memory>(stream.shape());
       if (shape_.fc_norm) {
         copy(stream, result.view());
@@ -179,14 +202,14 @@ class VitPass {
     return result;
   }
 
-  /// All blocks with what the hook injects; `use` gets the stream behind the last one and what was inserted into it.
-  /// @param pooled  whether the rows that are pooled are all that is needed of the last block
+  /// The blocks from `first` on with what the hook injects; `use` gets the stream behind the last one and what was inserted into it.
+  /// @param pooled  how many of the first rows are all that is needed of the last block; 0: all are
   template <class T, class Hook, class Use>
-  void run_blocks(TensorView<float const, 3> tokens, Hook& hook, bool pooled, Use const& use) const {
+  void run_blocks(TensorView<float const, 3> tokens, Hook& hook, Index first, Index pooled, Use const& use) const {
     using Lease = decltype(model_.scratch.template lease<float>(Shape<3>{}));
     std::optional<Lease> owned;
     TokenInjection inserted;
-    for (Index i = 0; i < shape_.depth; ++i) {
+    for (Index i = first; i < shape_.depth; ++i) {
       auto const hidden = owned ? TensorView<float const, 3>(owned->view()) : tokens;
       TokenInjection const injected = detail::tokens_of(hook, i, hidden);
       bool const inserts = injected.rows.extent(1) > 0 && injected.how == TokenInjection::How::insert;
@@ -202,8 +225,8 @@ class VitPass {
       }
       if (injected.rows.extent(1) > 0 && !inserts) { kernels::overwrite_tokens(exec_, injected.rows, injected.at, owned->view()); }
       PrefixInjection const prefix = detail::prefix_of(hook, i);
-      if (pooled && i + 1 == shape_.depth && shape_.pooled_rows() > 0 && prefix.k.extent(1) == 0) {
-        run_last_rows<T>(owned->view());
+      if (pooled > 0 && shape_.pooled_rows() > 0 && i + 1 == shape_.depth && prefix.k.extent(1) == 0) {
+        run_last_rows<T>(owned->view(), pooled);
       } else {
         run_block<T>(i, prefix, owned->view());
       }
@@ -213,9 +236,9 @@ class VitPass {
   }
 
   template <class T>
-  void run_last_rows(TensorView<float, 3> stream) const {
+  void run_last_rows(TensorView<float, 3> stream, Index pooled) const {
     in_parts(stream.extent(0), stream.extent(1),
-             [&](VitPass const& part, Index first, Index count) { model_.blocks.back().template forward_rows<T>(part.exec_, shape_.pooled_rows(), stream.slice(first, count), model_.scratch); });
+             [&](VitPass const& part, Index first, Index count) { model_.blocks.back().template forward_rows<T>(part.exec_, pooled, stream.slice(first, count), model_.scratch); });
   }
 
   template <class T>

@@ -20,9 +20,10 @@ namespace accrete {
 template <class Exec>
 class VitTrainer {
  public:
-  /// @param vit  whose parameters learn; it may go while this object lives
+  /// @param vit        whose parameters learn; it may go while this object lives
+  /// @param read_rows  how many first rows a hook has the feature made of; 0: as the network reads it
   template <class Tuning>
-  VitTrainer(Exec const& exec, Vit<Tuning> const& vit) : training_(begin(exec, vit)) {}
+  VitTrainer(Exec const& exec, Vit<Tuning> const& vit, Index read_rows = 0) : training_(begin(exec, vit, read_rows)) {}
 
   /// Takes over new values of the segments of `vit.parameters()`.
   void refresh(ParameterStore<float> const& parameters) {
@@ -35,6 +36,13 @@ class VitTrainer {
   template <class Hook>
   void forward(TensorView<float const, 4> images, Hook& hook, MatrixView<float> features, RngKey const& dropout) {
     std::visit([&](auto& training) { training.forward(images, hook, features, dropout); }, training_);
+  }
+
+  /// The same from the tokens in front of block `first`; nothing below it may learn.
+  /// @param[in] tokens [B, T, D] as `Vit::front` gives them, in the executor's memory
+  template <class Hook>
+  void forward_behind(TensorView<float const, 3> tokens, Index first, Hook& hook, MatrixView<float> features, RngKey const& dropout) {
+    std::visit([&](auto& training) { training.forward_behind(tokens, first, hook, features, dropout); }, training_);
   }
 
   /// Adds to `gradients()`, and gives the hook its own.
@@ -61,9 +69,9 @@ class VitTrainer {
   using Training = std::variant<VitTraining<Exec, float>, VitTraining<Exec, bfloat16>>;
 
   template <class Tuning>
-  [[nodiscard]] static Training begin(Exec const& exec, Vit<Tuning> const& vit) {
-    if (exec.precision == Precision::bfloat16) { return Training(std::in_place_type<VitTraining<Exec, bfloat16>>, vit.template training<bfloat16>(exec, vit.parameters())); }
-    return Training(std::in_place_type<VitTraining<Exec, float>>, vit.template training<float>(exec, vit.parameters()));
+  [[nodiscard]] static Training begin(Exec const& exec, Vit<Tuning> const& vit, Index read_rows) {
+    if (exec.precision == Precision::bfloat16) { return Training(std::in_place_type<VitTraining<Exec, bfloat16>>, vit.template training<bfloat16>(exec, vit.parameters(), read_rows)); }
+    return Training(std::in_place_type<VitTraining<Exec, float>>, vit.template training<float>(exec, vit.parameters(), read_rows));
   }
 
   Training training_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <accrete/backbone/hook.hpp>
+#include <accrete/backbone/packed_vit.hpp>
 #include <accrete/backbone/tuned_network.hpp>
 #include <accrete/backbone/vit_shape.hpp>
 #include <accrete/kernels/parts.hpp>
@@ -27,17 +28,19 @@ class VitTraining {
   using Parameters = nn::LayerParameters<S>;
 
   /// @param[in] positioned  rows in front of the patches that have a position
+  /// @param[in] read_rows   how many first rows a hook has the feature made of; 0: as the network reads it
+  /// @param[in] ready       the network packed for the plain pass, or null: what stands still shares its weights
   /// @throws ValueError  when the executor's precision is not that of T
-  VitTraining(Exec const& exec, VitShape const& shape, Index positioned, Parameters const& parameters, TuningForm const& form) : exec_(exec), shape_(shape) {
+  VitTraining(Exec const& exec, VitShape const& shape, Index positioned, Parameters const& parameters, TuningForm const& form, Index read_rows = 0, PackedVit<Exec> const* ready = nullptr)
+      : exec_(exec), shape_(shape), pooled_rows_(read_rows > 0 ? read_rows : shape.pooled_rows()) {
     constexpr Precision wanted = std::is_same_v<T, double> ? Precision::float64 : std::is_same_v<T, float> ? Precision::float32 : Precision::bfloat16;
     if (exec.precision != wanted) { fail<ValueError>("VitTraining", "activations in ", name_of(wanted), " need an executor of that precision (came: ", name_of(exec.precision), ")"); }
     embedding_ = nn::TrainedEmbedding<Exec, T>(exec_, parameters, {shape.width, shape.channels, shape.patch, shape.patches(), shape.prefix_tokens(), positioned});
     if (shape.pre_norm) { norm_pre_ = nn::TrainedNorm<Exec, T>(exec_, parameters, "norm_pre", shape.epsilon); }
     blocks_.reserve(static_cast<std::size_t>(shape.depth));
     for (Index i = 0; i < shape.depth; ++i) {
-      nn::BlockForm block{shape.width,      shape.heads,     shape.hidden,       i + 1 == shape.depth ? shape.pooled_rows() : 0, shape.layer_scale, shape.epsilon,
-                          shape.activation, form.bottleneck, form.low_rank_scale};
-      blocks_.emplace_back(exec_, parameters, message("blocks.", i), block);
+      nn::BlockForm block{shape.width, shape.heads, shape.hidden, i + 1 == shape.depth ? pooled_rows_ : 0, shape.layer_scale, shape.epsilon, shape.activation, form.bottleneck, form.low_rank_scale};
+      blocks_.emplace_back(exec_, parameters, message("blocks.", i), block, ready == nullptr ? nullptr : &ready->blocks[static_cast<std::size_t>(i)]);
     }
     norm_ = nn::TrainedNorm<Exec, T>(exec_, parameters, shape.fc_norm ? "fc_norm" : "norm", shape.epsilon);
     gradients_ = Vector<S, Memory>({parameters.store().values().size()});
@@ -72,10 +75,8 @@ class VitTraining {
   template <class Hook>
   void forward(TensorView<float const, 4> images, Hook& hook, MatrixView<S> features, RngKey const& dropout, bool learning = true) {
     Index const batch = images.extent(0);
-    tape_.clear();
+    begin_tape(0, dropout, learning);
     images_ = images;
-    draw_ = {.key = dropout, .block = 0, .first = 0, .active = learning};
-    inserted_ = {};
     embedding_raw_.emplace(scratch_.template lease<T>(Shape<2>{embedding_.keeps_raw() ? batch * shape_.patches() : 0, shape_.width}));
     before_norm_.reset();
     Stream tokens = lease(batch, shape_.tokens());
@@ -85,8 +86,19 @@ class VitTraining {
       tokens = lease(batch, shape_.tokens());
       norm_pre_.forward(exec_, all_rows(before_norm_->view()), all_rows(tokens.view()));
     }
-    for (Index i = 0; i < shape_.depth; ++i) { tokens = run_block(i, hook, std::move(tokens)); }
-    read(std::move(tokens), features);
+    run_blocks(std::move(tokens), hook, features);
+  }
+
+  /// The same from the tokens in front of block `first` on; nothing below it may learn.
+  /// @param[in] tokens [B, T, D]
+  /// @throws ValueError  when something below that block learns
+  template <class Hook>
+  void forward_behind(TensorView<S const, 3> tokens, Index first, Hook& hook, MatrixView<S> features, RngKey const& dropout, bool learning = true) {
+    if (lowest_learning_ < first) { fail<ValueError>("VitTraining::forward_behind", "block ", lowest_learning_, " learns, so that the pass cannot begin at block ", first); }
+    begin_tape(first, dropout, learning);
+    Stream own = lease(tokens.extent(0), tokens.extent(1));
+    kernels::take_tokens(exec_, tokens, 0, own.view());
+    run_blocks(std::move(own), hook, features);
   }
 
   /// Adds the gradients of everything that learns, and gives the hook its own.
@@ -170,6 +182,11 @@ class VitTraining {
 
   static constexpr Index rows_at_once = 256;  // as in VitPass
 
+  template <class Hook>
+  static constexpr bool takes_tokens_gradient = TakesTokensGradient<Hook> || TakesTokensGradientFromHidden<Hook>;
+
+  [[nodiscard]] Step const& step_of(Index block) const { return tape_[static_cast<std::size_t>(block - first_)]; }
+
   [[nodiscard]] static RowsView<S> all_rows(TensorView<S, 3> x) { return {x.data(), x.extent(0) * x.extent(1), x.extent(2), x.extent(2)}; }
   [[nodiscard]] static VectorView<S> flat(TensorView<S, 3> x) { return {x.data(), {x.size()}}; }
   [[nodiscard]] Stream lease(Index batch, Index tokens) const { return Stream(scratch_.template lease<S>(Shape<3>{batch, tokens, shape_.width})); }
@@ -178,6 +195,19 @@ class VitTraining {
   template <class Use>
   void in_parts(Index batch, Index tokens, Use const& use) const {
     kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens), use);
+  }
+
+  void begin_tape(Index first, RngKey const& dropout, bool learning) {
+    tape_.clear();
+    first_ = first;
+    draw_ = {.key = dropout, .block = 0, .first = 0, .active = learning};
+    inserted_ = {};
+  }
+
+  template <class Hook>
+  void run_blocks(Stream tokens, Hook& hook, MatrixView<S> features) {
+    for (Index i = first_; i < shape_.depth; ++i) { tokens = run_block(i, hook, std::move(tokens)); }
+    read(std::move(tokens), features);
   }
 
   /// The lowest block in which something learns; -1 when something below the blocks does, `depth` when nothing does.
@@ -193,9 +223,9 @@ class VitTraining {
   template <class Hook>
   [[nodiscard]] Index lowest_needed() const {
     Index lowest = lowest_learning_;
-    for (Index i = 0; i < static_cast<Index>(tape_.size()); ++i) {
-      Step const& step = tape_[static_cast<std::size_t>(i)];
-      bool const wanted = (TakesTokensGradient<Hook> && step.injection.length > 0) || (TakesPrefixGradient<Hook> && step.prefix > 0);
+    for (Index i = first_; i < shape_.depth; ++i) {
+      Step const& step = step_of(i);
+      bool const wanted = (takes_tokens_gradient<Hook> && step.injection.length > 0) || (TakesPrefixGradient<Hook> && step.prefix > 0);
       if (wanted) { lowest = std::min(lowest, i); }
     }
     return lowest;
@@ -286,7 +316,7 @@ class VitTraining {
 
   /// The feature out of the last block's rows.
   void read(Stream tokens, MatrixView<S> features) {
-    if (shape_.pooled_rows() > 0) {
+    if (pooled_rows_ > 0) {
       auto const rows = tokens.view();
       if (rows.extent(1) == 1) {
         norm_.forward(exec_, all_rows(rows), RowsView<S>(features));
@@ -329,12 +359,12 @@ class VitTraining {
     kernels::take_tokens(exec_, TensorView<S const, 3>(d_features.data(), {d_features.extent(0), 1, d_features.extent(1)}), 0,
                          TensorView<S, 3>(upper.data(), {d_features.extent(0), 1, d_features.extent(1)}));
     RowsView<S> const d_rows(upper.view());
-    if (shape_.pooled_rows() == 1) {
+    if (pooled_rows_ == 1) {
       through_norm(all_rows(rows), d_rows, all_rows(d.view()));
-    } else if (shape_.pooled_rows() > 1 || !shape_.fc_norm) {
+    } else if (pooled_rows_ > 1 || !shape_.fc_norm) {
       Stream const normed = lease(rows.extent(0), rows.extent(1));
       kernels::fill(exec_, flat(normed.view()), S{0});
-      kernels::spread_mean_tokens(exec_, MatrixView<S const>(upper.view()), shape_.pooled_rows() > 1 ? 0 : shape_.prefix_tokens(), normed.view());
+      kernels::spread_mean_tokens(exec_, MatrixView<S const>(upper.view()), pooled_rows_ > 1 ? 0 : shape_.prefix_tokens(), normed.view());
       through_norm(all_rows(rows), all_rows(normed.view()), all_rows(d.view()));
     } else {
       auto const d_mean = scratch_.template lease<S>(d_features.shape());
@@ -342,7 +372,7 @@ class VitTraining {
       through_norm(RowsView<S>(mean_->view()), d_rows, RowsView<S>(d_mean.view()));
       kernels::spread_mean_tokens(exec_, MatrixView<S const>(d_mean.view()), shape_.prefix_tokens(), d.view());
     }
-    if (shape_.pooled_rows() == 0 && inserted_.length > 0) { d = with_zero_rows(std::move(d), inserted_); }
+    if (pooled_rows_ == 0 && inserted_.length > 0) { d = with_zero_rows(std::move(d), inserted_); }
     return d;
   }
 
@@ -364,11 +394,11 @@ class VitTraining {
   template <class Hook>
   [[nodiscard]] Stream block_backward(Index i, Hook& hook, Stream d, bool below) {
     auto const& block = blocks_[static_cast<std::size_t>(i)];
-    Step const& step = tape_[static_cast<std::size_t>(i)];
+    Step const& step = step_of(i);
     nn::BlockTape<T> const tape = step.tape();
     Index const batch = tape.x.extent(0);
     Index const length = tape.x.extent(1);
-    bool const injected = TakesTokensGradient<Hook> && step.injection.length > 0;
+    bool const injected = takes_tokens_gradient<Hook> && step.injection.length > 0;
     typename nn::TrainedBlock<Exec, T>::Reach const reach{.input = below || injected, .prefix = TakesPrefixGradient<Hook> && step.prefix > 0};
     auto const extents = block.tape_extents(batch, length);
     bool const in_place = !block.few_rows();
@@ -431,10 +461,16 @@ class VitTraining {
 
   template <class Hook>
   [[nodiscard]] Stream give_tokens(Index i, Hook& hook, Injection const& injection, Stream d) const {
-    if constexpr (TakesTokensGradient<Hook>) {
+    if constexpr (takes_tokens_gradient<Hook>) {
       auto const rows = scratch_.template lease<S>(Shape<3>{d.view().extent(0), injection.length, shape_.width});
       kernels::take_tokens(exec_, TensorView<S const, 3>(d.view()), injection.at, rows.view());
-      with_float_rows(rows.view(), [&](TensorView<float const, 3> given) { hook.tokens_gradient(i, given); });
+      with_float_rows(rows.view(), [&](TensorView<float const, 3> given) {
+        if constexpr (TakesTokensGradient<Hook>) {
+          hook.tokens_gradient(i, given);
+        } else if constexpr (std::is_same_v<S, float>) {
+          hook.tokens_gradient(i, given, TensorView<float const, 3>(step_of(i).x.view()), d.view());
+        }
+      });
     }
     return without_injection(injection, std::move(d), true);
   }
@@ -460,11 +496,13 @@ class VitTraining {
   nn::TrainedNorm<Exec, T> norm_pre_;
   std::vector<nn::TrainedBlock<Exec, T>> blocks_;
   nn::TrainedNorm<Exec, T> norm_;
+  Index pooled_rows_ = 0;  ///< how many of the first rows the feature is made of; 0: of the patches
   Index lowest_learning_ = 0;
   Vector<S, Memory> gradients_;
   Vector<S> host_gradients_;
 
   // The tape of the last batch.
+  Index first_ = 0;  ///< the block it began with
   TensorView<float const, 4> images_;
   nn::DropoutDraw draw_;
   Injection inserted_;

@@ -40,6 +40,8 @@ struct Augmentation {
 
   /// Pictures exactly as evaluation sees them.
   [[nodiscard]] static Augmentation none() { return {.cropping = Cropping::evaluation, .flip = 0.0}; }
+  /// Whether every picture stays as evaluation sees it.
+  [[nodiscard]] bool changes_nothing() const { return cropping == Cropping::evaluation && flip == 0.0 && brightness == 0.0; }
 
   [[nodiscard]] static std::vector<Setting<Augmentation>> settings() {
     std::vector<Setting<Augmentation>> all{

@@ -11,7 +11,9 @@ namespace accrete {
 /// How the rows of a new task begin.
 ///   normal   N(0, 0.02^2), biases 0 (timm; its truncation at +-2 removes nothing)
 ///   uniform  U(-1 / sqrt L, 1 / sqrt L), biases as well (PyTorch's linear layer)
-enum class InitialRows { normal, uniform };
+///   zeros    0; what lies below the head then gets no gradient in the first step of a task
+///   fan_out  N(0, 2 / C), biases -ln 99, C all classes there will be (VPT, DAP)
+enum class InitialRows { normal, uniform, zeros, fan_out };
 
 namespace detail {
 

@@ -29,6 +29,7 @@ struct ResultRecord {
     Index skipped = 0;                ///< pictures that could not be read
     /// How far learning moved the features of the task's pictures, |tuned - published| / |published|; none where nothing below the head learned.
     std::optional<double> feature_change = std::nullopt;
+    std::vector<std::pair<std::string, double>> prompt = {};  ///< what the prompt tells of itself after the task; empty where there is none
   };
 
   std::string method;
@@ -40,6 +41,7 @@ struct ResultRecord {
   std::uint64_t seed = 0;
   std::string precision;  ///< of the frozen trunk's products
   int threads = 0;
+  bool batch_dependent = false;  ///< an answer may depend on the other pictures of its batch: such a result reproduces a paper and compares with nothing else
   std::vector<Task> tasks;
   double average_accuracy = 0.0;
   double last_accuracy = 0.0;
@@ -76,6 +78,11 @@ namespace detail {
                                     {"peak_rss_bytes", task.peak_rss_bytes},
                                     {"skipped", task.skipped}});
     if (task.feature_change) { tasks.back().object()->emplace_back("feature_change", *task.feature_change); }
+    if (!task.prompt.empty()) {
+      Json::Object prompt;
+      for (auto const& [what, value] : task.prompt) { prompt.emplace_back(what, value); }
+      tasks.back().object()->emplace_back("prompt", std::move(prompt));
+    }
   }
   return Json::Object{{"schema", ResultRecord::schema},
                       {"accrete_version", ACCRETE_VERSION},
@@ -87,6 +94,7 @@ namespace detail {
                       {"seed", record.seed},
                       {"precision", record.precision},
                       {"threads", record.threads},
+                      {"batch_dependent", record.batch_dependent},
                       {"tasks", std::move(tasks)},
                       {"average_accuracy", record.average_accuracy},
                       {"last_accuracy", record.last_accuracy},

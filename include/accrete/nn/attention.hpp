@@ -21,6 +21,12 @@ class Attention {
   Attention(Linear<Exec> query, Linear<Exec> key_value, Linear<Exec> projection, Index heads)
       : first_(std::move(query)), second_(std::move(key_value)), projection_(std::move(projection)), heads_(heads), apart_(true) {}
 
+  /// Queries, keys and values, or queries alone when `apart()`.
+  [[nodiscard]] Linear<Exec> const& first() const { return first_; }
+  /// Keys and values when `apart()`.
+  [[nodiscard]] Linear<Exec> const& second() const { return second_; }
+  [[nodiscard]] Linear<Exec> const& projection() const { return projection_; }
+
   /// Whether queries can be computed without keys and values.
   [[nodiscard]] bool apart() const { return apart_; }
 

@@ -25,6 +25,9 @@ class Block {
   Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp, Bottleneck<Exec> bottleneck = {})
       : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)), bottleneck_(std::move(bottleneck)) {}
 
+  [[nodiscard]] Attention<Exec> const& attention() const { return attention_; }
+  [[nodiscard]] Mlp<Exec> const& mlp() const { return mlp_; }
+
   /// All rows.
   /// @tparam T  float or bfloat16, as the weights were packed
   /// @param[in]     prefix keys and values in front of every sequence's own

@@ -18,6 +18,7 @@ class Linear {
 
   [[nodiscard]] Index inputs() const { return weights_.inputs(); }
   [[nodiscard]] Index outputs() const { return weights_.outputs(); }
+  [[nodiscard]] typename Exec::PackedWeights const& weights() const { return weights_; }
 
   /// @param[in]  x [rows, in] float or bfloat16, as the weights were packed;  @param[out] y [rows, out]
   /// @throws ShapeError, ValueError  as `kernels::product`

@@ -15,6 +15,8 @@ class Mlp {
   Mlp(Linear<Exec> first, Linear<Exec> second, kernels::Activation activation) : first_(std::move(first)), second_(std::move(second)), activation_(activation) {}
 
   [[nodiscard]] Index hidden() const { return first_.outputs(); }
+  [[nodiscard]] Linear<Exec> const& first() const { return first_; }
+  [[nodiscard]] Linear<Exec> const& second() const { return second_; }
 
   /// @param[in]     z      [rows, D] the normed input
   /// @param         hidden [rows, hidden] to work in

@@ -6,6 +6,7 @@
 #include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/tokens.hpp>
 #include <accrete/kernels/transfer.hpp>
+#include <accrete/nn/block.hpp>
 #include <accrete/nn/trained_block_rows.hpp>
 #include <accrete/nn/trained_bottleneck.hpp>
 #include <accrete/nn/trained_linear.hpp>
@@ -45,24 +46,29 @@ class TrainedBlock {
   using Tape = BlockTape<T>;
   using Gradients = BlockGradients<T>;
 
-  /// @param name  canonical, such as `blocks.0`
-  TrainedBlock(Exec const& exec, LayerParameters<S> const& parameters, std::string const& name, BlockForm const& form) : form_(form) {
+  /// @param name   canonical, such as `blocks.0`
+  /// @param ready  the same block packed for the plain pass, or null: what stands still shares its weights
+  TrainedBlock(Exec const& exec, LayerParameters<S> const& parameters, std::string const& name, BlockForm const& form, Block<Exec> const* ready = nullptr) : form_(form) {
     Index const width = form.width;
-    auto const linear = [&](std::string const& layer, Index outputs, Index inputs, std::string const& gain = {}) {
-      return TrainedLinear<Exec, T>(exec, parameters, {name + layer, outputs, inputs, 0, outputs, gain, form.low_rank_scale});
+    auto const weights_of = [&](auto const& layer) { return ready == nullptr ? nullptr : &layer().weights(); };
+    auto const linear = [&](std::string const& layer, Index outputs, Index inputs, typename Exec::PackedWeights const* packed, std::string const& gain = {}) {
+      return TrainedLinear<Exec, T>(exec, parameters, {name + layer, outputs, inputs, 0, outputs, gain, form.low_rank_scale}, packed);
     };
+    bool const same_cut = ready != nullptr && ready->attention().apart() == few_rows();
+    auto const* const query = same_cut ? &ready->attention().first().weights() : nullptr;
+    auto const* const key_value = same_cut && few_rows() ? &ready->attention().second().weights() : nullptr;
     auto const gain = [&](char const* which) { return form.layer_scale ? name + which : std::string(); };
     norm1_ = TrainedNorm<Exec, T>(exec, parameters, name + ".norm1", form.epsilon);
     norm2_ = TrainedNorm<Exec, T>(exec, parameters, name + ".norm2", form.epsilon);
     if (few_rows()) {
-      query_ = TrainedLinear<Exec, T>(exec, parameters, {name + ".attn.qkv", 3 * width, width, 0, width, {}, form.low_rank_scale});
-      key_value_ = TrainedLinear<Exec, T>(exec, parameters, {name + ".attn.qkv", 3 * width, width, width, 2 * width, {}, form.low_rank_scale});
+      query_ = TrainedLinear<Exec, T>(exec, parameters, {name + ".attn.qkv", 3 * width, width, 0, width, {}, form.low_rank_scale}, query);
+      key_value_ = TrainedLinear<Exec, T>(exec, parameters, {name + ".attn.qkv", 3 * width, width, width, 2 * width, {}, form.low_rank_scale}, key_value);
     } else {
-      query_ = linear(".attn.qkv", 3 * width, width);
+      query_ = linear(".attn.qkv", 3 * width, width, query);
     }
-    projection_ = linear(".attn.proj", width, width, gain(".ls1.gamma"));
-    first_ = linear(".mlp.fc1", form.hidden, width);
-    second_ = linear(".mlp.fc2", width, form.hidden, gain(".ls2.gamma"));
+    projection_ = linear(".attn.proj", width, width, weights_of([&]() -> auto const& { return ready->attention().projection(); }), gain(".ls1.gamma"));
+    first_ = linear(".mlp.fc1", form.hidden, width, weights_of([&]() -> auto const& { return ready->mlp().first(); }));
+    second_ = linear(".mlp.fc2", width, form.hidden, weights_of([&]() -> auto const& { return ready->mlp().second(); }), gain(".ls2.gamma"));
     if (parameters.learned(name + ".adapter.down.weight")) { bottleneck_.emplace(exec, parameters, name + ".adapter", form.bottleneck); }
     if (sequential()) {
       Vector<S> ones({width});

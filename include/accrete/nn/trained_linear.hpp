@@ -40,7 +40,8 @@ class TrainedLinear {
 
   TrainedLinear() = default;
 
-  TrainedLinear(Exec const& exec, LayerParameters<S> const& parameters, LinearPlace const& place) : count_(place.count), inputs_(place.inputs) {
+  /// @param[in] ready  the weights packed for the plain pass, a gain that stands still folded in, or null; taken where nothing of them learns
+  TrainedLinear(Exec const& exec, LayerParameters<S> const& parameters, LinearPlace const& place, typename Exec::PackedWeights const* ready = nullptr) : count_(place.count), inputs_(place.inputs) {
     auto const rows_of = [&](std::string const& name) { return parameters.learned(name).rows(place.first, place.count, place.outputs); };
     learned_weight_ = rows_of(place.name + ".weight");
     learned_bias_ = rows_of(place.name + ".bias");
@@ -56,6 +57,10 @@ class TrainedLinear {
     if (!place.gain.empty()) { gain_ = parameters(place.gain); }
     bool const plain = !scale_ && !learned_gain_ && low_rank_.empty() && !learned_weight_ && !learned_bias_;
     if (!gain_.empty() && plain) { fold_gain(); }
+    if (ready != nullptr && plain) {
+      forward_ = *ready;
+      shares_forward_ = true;
+    }
     keeps_raw_ = scale_ || !gain_.empty();
     if (keeps_raw_) {
       factor_ = Vector<S, typename Exec::Memory>({count_});
@@ -81,7 +86,7 @@ class TrainedLinear {
   void refresh(Exec const& exec, VectorView<S const> values) {
     bool const first = !packed_;
     if (learned_gain_) { copy(learned_gain_.vector(values), gain_); }
-    if (first || learned_weight_ || learned_bias_) { pack_forward(exec, values, first); }
+    if ((first && !shares_forward_) || learned_weight_ || learned_bias_) { pack_forward(exec, values, first); }
     if (first || learned_weight_ || scale_ || learned_gain_) { pack_backward(exec, values, first); }
     if (keeps_raw_) { upload_factors(exec, values); }
     for (auto& part : low_rank_) { part.refresh(exec, values, first); }
@@ -231,6 +236,7 @@ class TrainedLinear {
 
   Index count_ = 0;
   Index inputs_ = 0;
+  bool shares_forward_ = false;  ///< `forward_` is the plain pass's
   bool keeps_raw_ = false;
   bool packed_ = false;
   LearnedPart learned_weight_;

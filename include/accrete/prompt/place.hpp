@@ -12,6 +12,19 @@ struct PromptPlace {
   Index patch_inputs = 0;  ///< numbers that make up one patch; what the Xavier bound of VPT looks at
 
   friend bool operator==(PromptPlace const&, PromptPlace const&) = default;
+
+  template <class Writer>
+  void write(Writer const& writer) const {
+    writer.setting("depth", depth);
+    writer.setting("tokens", tokens);
+    writer.setting("width", width);
+    writer.setting("patch_inputs", patch_inputs);
+  }
+  /// @throws FileError  when something is missing
+  template <class Reader>
+  [[nodiscard]] static PromptPlace read(Reader const& reader) {
+    return {reader.template setting<Index>("depth"), reader.template setting<Index>("tokens"), reader.template setting<Index>("width"), reader.template setting<Index>("patch_inputs")};
+  }
 };
 
 }  // namespace accrete

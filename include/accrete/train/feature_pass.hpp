@@ -52,24 +52,20 @@ template <class Key>
   return fewer;
 }
 
-}  // namespace detail
-
-/// One pass of a plain backbone over examples.
-/// Rows found in `reading.cache` are not computed again; new ones are put into it.
-/// @throws FileError for a picture that cannot be read, unless it may be skipped;  ValueError for a batch below 1
-template <class Exec, class Backbone>
-[[nodiscard]] FeatureSet extract_features(Exec const& exec, Backbone const& backbone, Examples const& examples, Reading const& reading = {}) {
+/// One pass over examples with `run`, which turns a batch into features [B, D] in the executor's memory; arguments as `extract_features`.
+template <class Exec, class Backbone, class Run>
+[[nodiscard]] FeatureSet run_over(Exec const& exec, Backbone const& backbone, Examples const& examples, Reading const& reading, Run const& run) {
   FeatureKey const key{backbone.hash(), backbone.preprocessing().text(), message(Exec::name, '/', name_of(exec.precision))};
   Index const total = examples.size();
   Matrix<float> rows({total, backbone.width()});
-  std::vector<Index> const missing = detail::missing_features(reading.cache, key, examples, rows.view());
+  std::vector<Index> const missing = missing_features(reading.cache, key, examples, rows.view());
   std::vector<bool> filled(static_cast<std::size_t>(total), true);
   for (Index const i : missing) { filled[static_cast<std::size_t>(i)] = false; }
 
   Loader loader(examples.subset(missing), backbone.preprocessing(), {.batch = reading.batch, .threads = reading.loader_threads, .skip_bad = reading.skip_bad});
   Batch batch;
   while (loader.next(batch)) {
-    auto const features = backbone.features(exec, batch.images.cview());
+    auto const features = run(batch, missing);
     Matrix<float> host(features.shape());
     kernels::download(exec, features.cview(), host.view());
     for (std::size_t b = 0; b < batch.positions.size(); ++b) {
@@ -86,9 +82,54 @@ template <class Exec, class Backbone>
   for (Index i = 0; i < total; ++i) {
     if (filled[static_cast<std::size_t>(i)]) { set.positions.push_back(i); }
   }
-  set.features = detail::kept_rows(std::move(rows), set.positions);
+  set.features = kept_rows(std::move(rows), set.positions);
   set.skipped = loader.skipped();
   return set;
+}
+
+/// The rows of a batch's pictures out of those of all; empty when one is not there.
+/// @param[in] known  by position;  @param[in] missing  positions of the pass's pictures
+[[nodiscard]] inline Matrix<float> rows_of_batch(FeatureSet const& known, Batch const& batch, std::vector<Index> const& missing) {
+  Matrix<float> rows({static_cast<Index>(batch.positions.size()), known.features.extent(1)});
+  for (std::size_t b = 0; b < batch.positions.size(); ++b) {
+    Index const position = missing[static_cast<std::size_t>(batch.positions[b])];
+    auto const place = std::lower_bound(known.positions.begin(), known.positions.end(), position);
+    if (place == known.positions.end() || *place != position) { return {}; }
+    auto const row = known.features.cview()[place - known.positions.begin()];
+    std::copy(row.begin(), row.end(), rows.view()[static_cast<Index>(b)].begin());
+  }
+  return rows;
+}
+}  // namespace detail
+
+/// Bends a pass by what the features of the plain network say.
+template <class B>
+concept TakesQueries = requires(B const& backbone) {
+  backbone.plain();
+  B::takes_queries;
+};
+
+/// One pass of a backbone over examples.
+/// Rows found in `reading.cache` are not computed again; new ones are put into it. So it is with queries and `reading.query_cache`.
+/// @throws FileError for a picture that cannot be read, unless it may be skipped;  ValueError for a batch below 1
+template <class Exec, class Backbone>
+[[nodiscard]] FeatureSet extract_features(Exec const& exec, Backbone const& backbone, Examples const& examples, Reading const& reading = {}) {
+  FeatureSet queries;
+  if constexpr (TakesQueries<Backbone>) {
+    if (reading.query_cache != nullptr) {
+      Reading plain = reading;
+      plain.cache = reading.query_cache;
+      plain.progress = {};
+      queries = extract_features(exec, backbone.plain(), examples, plain);
+    }
+  }
+  return detail::run_over(exec, backbone, examples, reading, [&](Batch const& batch, [[maybe_unused]] std::vector<Index> const& missing) {
+    if constexpr (TakesQueries<Backbone>) {
+      return backbone.features_of(exec, batch.images.cview(), detail::rows_of_batch(queries, batch, missing).cview());
+    } else {
+      return backbone.features(exec, batch.images.cview());
+    }
+  });
 }
 
 /// The features of several networks side by side. Each is found in the cache by itself, so that one that stands still is not run again.

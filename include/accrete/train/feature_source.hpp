@@ -34,7 +34,7 @@ class FeatureSource {
   /// Takes the next batch; false at the end of the epoch.
   [[nodiscard]] bool next() {
     Index const first = done_ * batch_;
-    taken_ = std::min(batch_, samples() - first);
+    taken_ = std::min(batch_, static_cast<Index>(order_.size()) - first);
     if (taken_ <= 0) { return false; }
     ++done_;
     return true;
@@ -44,18 +44,23 @@ class FeatureSource {
   /// Batches of this epoch up to and including this one.
   [[nodiscard]] Index batches_done() const { return done_; }
 
-  void forward(MatrixView<float> features, RngKey const& /*dropout*/) {
+  void forward(MatrixView<float> features, std::span<Index const> /*labels*/, RngKey const& /*dropout*/) {
     Index row = 0;
     for (Index const position : positions()) {
       auto const from = features_[position];
       std::copy(from.begin(), from.end(), features[row++].begin());
     }
   }
+  [[nodiscard]] static double own_loss(double /*weight*/) { return 0.0; }
   void clear() {}
   void backward(MatrixView<float const> /*d_features*/) {}
   void collect() {}
   void change(std::function<void(VectorView<float>)> const& /*change*/) {}
   void refresh() {}
+  template <class Writer>
+  void write(Writer const& /*writer*/) const {}
+  template <class Reader>
+  void read(Reader const& /*reader*/) const {}
 
  private:
   MatrixView<float const> features_;

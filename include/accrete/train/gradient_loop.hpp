@@ -97,7 +97,12 @@ class GradientLoop {
 
   /// Of the epoch at hand.
   [[nodiscard]] BatchOrder order() const {
-    return {.samples = source_.samples(), .batch = settings_.batch, .seed = settings_.seed, .task = static_cast<std::uint32_t>(task_.number), .epoch = static_cast<std::uint32_t>(place_.epoch)};
+    return {.samples = source_.samples(),
+            .batch = settings_.batch,
+            .seed = settings_.seed,
+            .task = static_cast<std::uint32_t>(task_.number),
+            .epoch = static_cast<std::uint32_t>(place_.epoch),
+            .drop_last = settings_.drop_last};
   }
   /// Of the batch at hand.
   [[nodiscard]] RngKey dropout() const {
@@ -137,6 +142,12 @@ class GradientLoop {
     return labels;
   }
 
+  /// The classes as the learner counts them.
+  [[nodiscard]] std::vector<Index> known_columns(std::vector<Index> labels) const {
+    for (Index& label : labels) { label += task_.first_column; }
+    return labels;
+  }
+
   void clear() {
     std::fill(gradients_.values().begin(), gradients_.values().end(), 0.0F);
     source_.clear();
@@ -150,7 +161,7 @@ class GradientLoop {
     auto const d_features = d_features_.view().slice(0, count);
     auto const logits = logits_.view().slice(0, count);
     auto const d_logits = d_logits_.view().slice(0, count);
-    source_.forward(features, dropout());
+    source_.forward(features, known_columns(labels), dropout());
     head_.logits(exec_, part_.values(), features, logits);
     double loss = protocol_.loss(logits, labels, task_.competing, d_logits);
     if (weight != 1.0) {
@@ -158,6 +169,7 @@ class GradientLoop {
     }
     head_.backward(exec_, part_.values(), features, d_logits, d_features, gradients_);
     if constexpr (JudgesFeatures<typename Protocol::Loss>) { loss += protocol_.loss.judge(exec_, task_.means.cview(), features, weight, d_features) / weight; }
+    loss += source_.own_loss(weight) / weight;
     source_.backward(d_features);
     return loss;
   }
@@ -222,6 +234,7 @@ class GradientLoop {
     writer.setting("place", std::vector<Index>{place_.epoch, place_.batch, place_.steps, place_.samples});
     writer.setting("loss", place_.loss);
     for (auto const* const part : parts_) { part->write(writer); }
+    source_.write(writer);
     writer.write(checkpoint.file);
     if (stops) { fail<Interrupted>("learning by gradient", "stopped in epoch ", place_.epoch + 1, " of ", settings_.epochs, " after ", place_.batch, " batches"); }
   }
@@ -233,6 +246,7 @@ class GradientLoop {
     auto const place = reader.setting<std::vector<Index>>("place");
     if (place.size() != 4) { fail<FileError>(file.string(), "does not say where the learning was"); }
     for (auto* const part : parts_) { part->read(reader); }
+    source_.read(reader);
     source_.refresh();
     place_ = {place[0], place[1], place[2], place[3], reader.setting<double>("loss")};
   }

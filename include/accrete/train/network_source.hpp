@@ -11,7 +11,9 @@
 #include <accrete/prompt/concept.hpp>
 #include <accrete/train/batch_order.hpp>
 #include <accrete/train/learning_part.hpp>
+#include <accrete/train/query_source.hpp>
 #include <accrete/train/reading.hpp>
+#include <accrete/train/token_queries.hpp>
 #include <accrete/train/training_settings.hpp>
 
 #include <functional>
@@ -30,6 +32,26 @@ template <class Exec, class Prompt>
     return prompt.learning_hook(exec, state);
   } else {
     return NoHook{};
+  }
+}
+
+/// The part of a learning hook that the network asks.
+template <class Hook>
+[[nodiscard]] auto& injected_by(Hook& hook) {
+  if constexpr (requires { hook.injected(); }) {
+    return hook.injected();
+  } else {
+    return hook;
+  }
+}
+
+/// How many first rows the prompt has the feature made of; 0: as the network reads it.
+template <class Prompt>
+[[nodiscard]] Index read_rows_of(Prompt const& prompt, typename Prompt::State const& state) {
+  if constexpr (AsksForQueries<Prompt>) {
+    return prompt.read_rows(state);
+  } else {
+    return 0;
   }
 }
 
@@ -65,7 +87,8 @@ class NetworkSource {
         prompt_(optimizer, "prompt", detail::prompt_values<Prompt>(state)),
         prompt_gradients_(prompt_.values()),
         hook_(detail::learning_hook_of(exec, prompt, state)),
-        trainer_(exec, network) {
+        trainer_(exec, network, detail::read_rows_of(prompt, state)),
+        query_(query_source(exec, network, prompt, state, settings.augmentation.changes_nothing() ? examples.size() : 0)) {
     collect();
   }
   NetworkSource(NetworkSource const&) = delete;
@@ -91,16 +114,25 @@ class NetworkSource {
   /// Batches of this epoch up to and including this one, those counted of which nothing could be read.
   [[nodiscard]] Index batches_done() const { return (loader_->done() + settings_.batch - 1) / settings_.batch; }
 
-  /// @param[out] features [B, D] host memory
-  void forward(MatrixView<float> features, RngKey const& dropout) {
+  /// @param[out] features [B, D] host memory;  @param[in] labels [B] columns
+  void forward(MatrixView<float> features, std::span<Index const> labels, RngKey const& dropout) {
     if constexpr (std::is_same_v<Memory, HostMemory>) {
-      trainer_.forward(batch_.images.cview(), hook_, features, dropout);
+      forward_there(batch_.images.cview(), features, labels, dropout);
     } else {
       images_ = Tensor<float, 4, Memory>(batch_.images.shape());
       features_ = Matrix<float, Memory>(features.shape());
       kernels::upload(exec_, batch_.images.cview(), images_.view());
-      trainer_.forward(images_.cview(), hook_, features_.view(), dropout);
+      forward_there(images_.cview(), features_.view(), labels, dropout);
       kernels::download(exec_, features_.cview(), features);
+    }
+  }
+
+  /// `weight` times what the prompt adds to the loss of the batch; its gradient is added.
+  [[nodiscard]] double own_loss(double weight) {
+    if constexpr (AsksForQueries<Prompt>) {
+      return hook_.own_loss(weight);
+    } else {
+      return 0.0;
     }
   }
 
@@ -111,10 +143,10 @@ class NetworkSource {
   /// @param[in] d_features [B, D] host memory
   void backward(MatrixView<float const> d_features) {
     if constexpr (std::is_same_v<Memory, HostMemory>) {
-      trainer_.backward(d_features, hook_);
+      trainer_.backward(d_features, detail::injected_by(hook_));
     } else {
       kernels::upload(exec_, d_features, features_.view());
-      trainer_.backward(features_.cview(), hook_);
+      trainer_.backward(features_.cview(), detail::injected_by(hook_));
     }
   }
 
@@ -129,7 +161,9 @@ class NetworkSource {
   template <class Use>
   void replay(Examples const& pictures, Use const& use) {
     Loader loader(pictures, preprocessing_, loading_);
+    replays_ = true;
     while (loader.next(batch_)) { use(); }
+    replays_ = false;
   }
 
   /// Lets `change` move what learns of the network.
@@ -145,9 +179,42 @@ class NetworkSource {
   void take(Network& network, typename Prompt::State& state) {
     if (backbone_.values().size() > 0) { network.assign(backbone_.take()); }
     if constexpr (LearnedPrompt<Prompt>) { state.parameters() = prompt_.take(); }
+    if constexpr (AsksForQueries<Prompt>) { hook_.finish(state); }
+  }
+
+  /// What is counted on the way, beside the parts.
+  template <class Writer>
+  void write(Writer const& writer) const {
+    if constexpr (AsksForQueries<Prompt>) { hook_.write(writer.scope("prompt.counts")); }
+  }
+  template <class Reader>
+  void read(Reader const& reader) {
+    if constexpr (AsksForQueries<Prompt>) { hook_.read(reader.scope("prompt.counts")); }
   }
 
  private:
+  struct NoQueries {
+    static constexpr bool shares_front = false;
+  };
+  using Queries = std::conditional_t<AsksForQueries<Prompt>, QuerySource<Exec, Network, QueryOf<Prompt>>, NoQueries>;
+
+  [[nodiscard]] static Queries query_source(Exec const& exec, Network const& network, Prompt const& prompt, typename Prompt::State const& state, Index kept) {
+    if constexpr (AsksForQueries<Prompt>) {
+      return {exec, network, prompt.first_block(state), kept};
+    } else {
+      return {};
+    }
+  }
+
+  void forward_there(TensorView<float const, 4> images, MatrixView<float> features, std::span<Index const> labels, RngKey const& dropout) {
+    if constexpr (AsksForQueries<Prompt>) { hook_.prepare(query_(images, replays_ ? std::span<Index const>() : positions()), labels); }
+    if constexpr (Queries::shares_front) {
+      trainer_.forward_behind(query_.tokens(), query_.first_block(), detail::injected_by(hook_), features, dropout);
+    } else {
+      trainer_.forward(images, detail::injected_by(hook_), features, dropout);
+    }
+  }
+
   Exec const& exec_;
   Examples const& examples_;
   Preprocessing preprocessing_;
@@ -159,6 +226,8 @@ class NetworkSource {
   ParameterStore<float> prompt_gradients_;
   Hook hook_;
   VitTrainer<Exec> trainer_;
+  Queries query_;
+  bool replays_ = false;
   std::unique_ptr<Loader> loader_;
   Batch batch_;
   Tensor<float, 4, Memory> images_;

@@ -14,7 +14,8 @@ struct Reading {
   int loader_threads = 1;
   bool skip_bad = false;  ///< leave out pictures that cannot be read, and list them, instead of stopping
   FeatureCache* cache = nullptr;
-  std::function<void(Index done, Index total)> progress;
+  FeatureCache* query_cache = nullptr;  ///< of the features in the plain network, where a prompt asks for them
+  std::function<void(Index done, Index total)> progress = {};
 };
 
 }  // namespace accrete

@@ -31,6 +31,7 @@ struct TrainingTask {
   std::vector<ReplayedTask> memories = {};                 ///< for gradient policies that look back
   Matrix<double> means = {};                               ///< [K, L] of the features of earlier classes, for losses that judge features
   std::function<void(VectorView<float>)> after_step = {};  ///< moves what learns of the backbone once more after each step; empty: nothing does
+  Index first_column = 0;                                  ///< what column 0 of the trained head is to the learner
 };
 
 /// What a task will make true once it is learned.
@@ -55,6 +56,7 @@ struct TaskPlan {
     ColumnRange const own = own_range();
     TrainingTask local{task.index, columns, {0, own.count}, std::move(fingerprint)};
     for (Index& column : local.columns) { column -= own.first; }
+    local.first_column = own.first;
     return local;
   }
 

@@ -18,12 +18,13 @@
 namespace accrete {
 
 /// How the rate moves from epoch to epoch.
-enum class RateCurve { constant, cosine, multi_step, linear };
+enum class RateCurve { constant, cosine, multi_step, linear, coda };
 
 /// Numbers of one stage of learning by gradient. The learning rates of a group are  rate * factor,  bent by the curve over the epochs.
 struct TrainingSettings {
   Index epochs = 20;
-  Index batch = 48;  ///< pictures of one step; unlike the batch of a plain pass it changes what is learned
+  Index batch = 48;        ///< pictures of one step; unlike the batch of a plain pass it changes what is learned
+  bool drop_last = false;  ///< leave out a last batch of an epoch that is not full, unless it is the only one
   double rate = 0.01;
   double minimum_rate = 0.0;  ///< where a cosine ends
   double backbone_factor = 1.0;
@@ -43,6 +44,7 @@ struct TrainingSettings {
       case RateCurve::constant: return {ConstantRate{rate}};
       case RateCurve::multi_step: return {MultiStepRate{rate, {milestone}, gamma}};
       case RateCurve::linear: return {LinearRate{rate, epochs}};
+      case RateCurve::coda: return epochs < 2 ? AnyRate{ConstantRate{rate}} : AnyRate{CodaRate{rate, epochs}};
       case RateCurve::cosine: break;
     }
     return {CosineRate{rate, epochs, minimum_rate}};
@@ -60,21 +62,23 @@ struct TrainingSettings {
   [[nodiscard]] static std::vector<Setting<TrainingSettings>> settings() {
     using T = TrainingSettings;
     double const large = 1e6;
-    std::vector<Setting<T>> all{number_setting("epochs", "passes over the pictures of a task; 0: none", &T::epochs, Index{0}, Index{1000000}),
-                                number_setting("batch", "pictures of one training step", &T::batch, Index{1}, Index{1000000}),
-                                number_setting("rate", "learning rate", &T::rate, 0.0, large),
-                                number_setting("minimum-rate", "rate at which a cosine ends", &T::minimum_rate, 0.0, large),
-                                number_setting("backbone-factor", "multiplies the rate of the backbone", &T::backbone_factor, 0.0, large),
-                                number_setting("later-factor", "multiplies that of the backbone once more from the second task on", &T::later_factor, 0.0, large),
-                                number_setting("trunk-factor", "multiplies the rate of published values that a tuning moves beside parts of its own", &T::trunk_factor, 0.0, large),
-                                number_setting("head-factor", "multiplies the rate of the head", &T::head_factor, 0.0, large),
-                                number_setting("weight-decay", "pulls what learns towards zero, per unit of the rate", &T::weight_decay, 0.0, large),
-                                choice_setting("curve", "how the rate moves over the epochs", &T::curve,
-                                               std::vector<std::pair<std::string, RateCurve>>{
-                                                   {"constant", RateCurve::constant}, {"cosine", RateCurve::cosine}, {"multi-step", RateCurve::multi_step}, {"linear", RateCurve::linear}}),
-                                number_setting("milestone", "epoch at which a multi-step curve multiplies by gamma", &T::milestone, Index{0}, Index{1000000}),
-                                number_setting("gamma", "what a multi-step curve multiplies by", &T::gamma, 0.0, 1.0),
-                                number_setting("clip", "largest norm of the gradient; 0: any", &T::clip, 0.0, large)};
+    std::vector<Setting<T>> all{
+        number_setting("epochs", "passes over the pictures of a task; 0: none", &T::epochs, Index{0}, Index{1000000}),
+        number_setting("batch", "pictures of one training step", &T::batch, Index{1}, Index{1000000}),
+        choice_setting("drop-last", "leave out a last batch that is not full", &T::drop_last, std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
+        number_setting("rate", "learning rate", &T::rate, 0.0, large),
+        number_setting("minimum-rate", "rate at which a cosine ends", &T::minimum_rate, 0.0, large),
+        number_setting("backbone-factor", "multiplies the rate of the backbone", &T::backbone_factor, 0.0, large),
+        number_setting("later-factor", "multiplies that of the backbone once more from the second task on", &T::later_factor, 0.0, large),
+        number_setting("trunk-factor", "multiplies the rate of published values that a tuning moves beside parts of its own", &T::trunk_factor, 0.0, large),
+        number_setting("head-factor", "multiplies the rate of the head", &T::head_factor, 0.0, large),
+        number_setting("weight-decay", "pulls what learns towards zero, per unit of the rate", &T::weight_decay, 0.0, large),
+        choice_setting("curve", "how the rate moves over the epochs", &T::curve,
+                       std::vector<std::pair<std::string, RateCurve>>{
+                           {"constant", RateCurve::constant}, {"cosine", RateCurve::cosine}, {"multi-step", RateCurve::multi_step}, {"linear", RateCurve::linear}, {"coda", RateCurve::coda}}),
+        number_setting("milestone", "epoch at which a multi-step curve multiplies by gamma", &T::milestone, Index{0}, Index{1000000}),
+        number_setting("gamma", "what a multi-step curve multiplies by", &T::gamma, 0.0, 1.0),
+        number_setting("clip", "largest norm of the gradient; 0: any", &T::clip, 0.0, large)};
     all.push_back(number_setting("training-seed", "draws the order of the pictures, their augmentation, and dropout", &T::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
     for (auto& setting : part_settings(&T::augmentation, Augmentation::settings())) { all.push_back(std::move(setting)); }
     return all;

@@ -1,0 +1,121 @@
+#include "prompt_methods.hpp"
+#include "support/compare.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace accrete;
+using namespace accrete::test;
+
+namespace {
+
+HostExecutor<> const exec{.threads = 2};
+
+/// Rows [first, first + count) of a segment of a prompt.
+struct Rows {
+  std::string_view segment;
+  Index first = 0;
+  Index count = 0;
+};
+
+/// What a task must leave alone, and what it must move.
+struct Shares {
+  std::vector<Rows> others;
+  std::vector<Rows> own;
+  bool some = false;  ///< of `own`, some at least; otherwise every one
+};
+
+template <class Prompt>
+Shares shares(Prompt const& prompt, typename Prompt::State const& state, Index task) {
+  Shares of;
+  if constexpr (AddsComponents<Prompt>) {
+    for (std::string_view const segment : {Prompt::components_segment, Prompt::keys_segment, Prompt::attention_segment}) {
+      of.others.push_back({segment, 0, task * prompt.per_task});
+      for (Index m = 0; m < prompt.per_task; ++m) { of.own.push_back({segment, task * prompt.per_task + m, 1}); }
+    }
+    of.some = requires { prompt.weights.temperature; };  // a weight of zero lets nothing through
+  } else if constexpr (GeneratesRows<Prompt>) {
+    for (std::string_view const segment : {Prompt::keys_segment, Prompt::embedding}) {
+      of.others.push_back({segment, 0, task});
+      of.others.push_back({segment, task + 1, state.slots() - task - 1});
+      of.own.push_back({segment, task, 1});
+    }
+    Index const depth = state.place().depth;
+    for (std::string_view const segment : {Prompt::down_weight, Prompt::down_bias}) { (task == 0 ? of.own : of.others).push_back({segment, 0, depth}); }
+    for (std::string_view const segment : {Prompt::film_weight, Prompt::film_bias, Prompt::norm_weight, Prompt::norm_bias}) { of.own.push_back({segment, 0, depth}); }
+  } else if constexpr (HasSlots<Prompt>) {
+    for (Index slot = 0; slot < state.slots(); ++slot) {
+      bool const is_own = Prompt::Selector::slots_of_tasks ? slot == task : state.usage().back()[static_cast<std::size_t>(slot)] > 0;
+      (is_own ? of.own : of.others).push_back({Prompt::pool_segment, slot, 1});
+      (is_own && Prompt::Keys::learns ? of.own : of.others).push_back({Prompt::keys_segment, slot, 1});
+    }
+    if constexpr (HasGeneralRows<Prompt>) { of.own.push_back({Prompt::general_segment, 0, 4}); }
+  } else {
+    for (Index layer = 0; layer < state.parameters().segment(Prompt::segment).shape[0]; ++layer) { of.own.push_back({Prompt::segment, layer, 1}); }
+  }
+  return of;
+}
+
+/// Whether rows have the same bits in two stores; those that only one of them has do not count.
+bool are_same(ParameterStore<float> const& a, ParameterStore<float> const& b, Rows const& rows) {
+  if (!a.contains(rows.segment)) { return true; }
+  Index const count = std::min(rows.count, a.segment(rows.segment).shape[0] - rows.first);
+  return count <= 0 || segment_rows(a, rows.segment, rows.first, count) == segment_rows(b, rows.segment, rows.first, count);
+}
+
+Matrix<float> plain_features(Vit<> const& network, Examples const& pictures) { return extract_features(exec, network, pictures).features; }
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a task leaves the network, the rows of earlier classes and what other tasks own of the prompt as they were, and moves what is its own", Method, ACCRETE_PROMPT_METHODS,
+                   ACCRETE_VOTING_METHODS) {
+  auto learner = small_method<Method>();
+  std::string const hash = learner.backbone().hash();
+  Matrix<float> const plain = plain_features(small_vit(), unseen_pictures());
+  for (Examples const& pictures : {first_task(), second_task(), third_task()}) {
+    auto const before = learner;
+    TaskInfo const task = learn<Method>(learner, pictures).task;
+    CAPTURE(task.index);
+    CHECK(learner.backbone().hash() == hash);
+    CHECK(same_bits(plain_features(learner.backbone(), unseen_pictures()), plain));
+    for (auto const& segment : before.head_state().parameters().segments()) {
+      CHECK(segment_rows(learner.head_state().parameters(), segment.name, 0, segment.shape[0]) == segment_rows(before.head_state().parameters(), segment.name, 0, segment.shape[0]));
+    }
+
+    auto start = before.prompt_state();
+    learner.prompt().begin_task(start, task);
+    auto const& after = learner.prompt_state().parameters();
+    auto const of = shares(learner.prompt(), learner.prompt_state(), task.index);
+    for (Rows const& rows : of.others) {
+      CAPTURE(std::string(rows.segment));
+      CAPTURE(rows.first);
+      CHECK(are_same(start.parameters(), after, rows));
+      CHECK(are_same(before.prompt_state().parameters(), after, rows));
+    }
+    Index still = 0;
+    for (Rows const& rows : of.own) {
+      CAPTURE(std::string(rows.segment));
+      CAPTURE(rows.first);
+      bool const moved = !are_same(start.parameters(), after, rows);
+      still += moved ? 0 : 1;
+      if (!of.some) { CHECK(moved); }
+    }
+    CHECK(still < static_cast<Index>(of.own.size()));
+  }
+}
+
+TEST_CASE_TEMPLATE("the slots of a task begin as those of the task before, its key as it is drawn", Method, method::Dualprompt, method::DualpromptBatchVote) {
+  using Prompt = std::remove_cvref_t<decltype(small_method<Method>().prompt())>;
+  auto learner = small_method<Method>();
+  learn<Method>(learner, first_task());
+  auto const& before = learner.prompt_state().parameters();
+  auto start = learner.prompt_state();
+  learner.prompt().begin_task(start, {.index = 1, .first_class = 3, .classes = 2});
+  CHECK(segment_rows(start.parameters(), Prompt::pool_segment, 1, 1) == segment_rows(before, Prompt::pool_segment, 0, 1));
+  CHECK(segment_rows(before, Prompt::pool_segment, 1, 1) != segment_rows(before, Prompt::pool_segment, 0, 1));
+  CHECK(segment_rows(start.parameters(), Prompt::keys_segment, 1, 1) == segment_rows(before, Prompt::keys_segment, 1, 1));
+}
