@@ -17,6 +17,7 @@
 #include <accrete/method/l2p_frequency_penalty.hpp>
 #include <accrete/method/vpt_deep.hpp>
 #include <accrete/method/vpt_shallow.hpp>
+#include <accrete/prompt/query/tokens.hpp>
 
 #include <filesystem>
 #include <numeric>
@@ -37,8 +38,18 @@ struct DualpromptOfMeans : method::detail::Prompted<GeneralExpertPrompt<ClassMea
   }
 };
 
+/// L2P that asks by the mean of a picture's tokens.
+struct L2pOfTokens : method::detail::Prompted<KeyQueryPrompt<InputTokens<ReadsPrompt>, TopK, LearnedKeys, Instance, GrowingPool, NoGeneral, MeanTokenQuery>> {
+  [[nodiscard]] static Settings standard() {
+    Settings settings;
+    settings.head.initial = InitialRows::zeros;
+    settings.protocol = constant_rate(5, 128, 0.015, 1.0);
+    return settings;
+  }
+};
+
 /// Those that answer for each picture alone, by what they make of it, and those whose pictures vote.
-#define ACCRETE_POOL_METHODS method::L2p, method::L2pFrequencyPenalty, method::Dualprompt, DualpromptOfMeans
+#define ACCRETE_POOL_METHODS method::L2p, method::L2pFrequencyPenalty, L2pOfTokens, method::Dualprompt, DualpromptOfMeans
 #define ACCRETE_COMPONENT_METHODS method::CodaPrompt, method::CodaEntmax, method::CodaSparsemax, method::CodaTopk
 #define ACCRETE_ROW_METHODS method::Dap, method::VptShallow, method::VptDeep
 #define ACCRETE_PROMPT_METHODS ACCRETE_POOL_METHODS, ACCRETE_COMPONENT_METHODS, ACCRETE_ROW_METHODS

@@ -9,5 +9,6 @@ ACCRETE_COMPILE_METHOD(method::Dualprompt);
 ACCRETE_COMPILE_METHOD(method::DualpromptBatchVote);
 ACCRETE_COMPILE_METHOD(method::DualpromptPilot);
 ACCRETE_COMPILE_METHOD(DualpromptOfMeans);
+ACCRETE_COMPILE_METHOD(L2pOfTokens);
 
 }  // namespace accrete::test

@@ -37,7 +37,11 @@ Matrix<float> copied(MatrixView<float const> from) {
   return to;
 }
 
-FeatureKey plain_key() { return {small_vit().hash(), small_vit().preprocessing().text(), message(HostExecutor<>::name, '/', name_of(exec.precision))}; }
+/// Under what the queries of a learner lie in a cache.
+template <class Network>
+FeatureKey key_of(Network const& network) {
+  return {network.hash(), network.preprocessing().text(), message(HostExecutor<>::name, '/', name_of(exec.precision))};
+}
 
 Reading with_cache(FeatureCache& cache) {
   Reading reading = in_batches(7);
@@ -125,7 +129,8 @@ TEST_CASE_TEMPLATE("a cache changes no bit of learning and answering, and it is 
   learn<Method>(without, second_task(), {}, in_batches(7));
   learn<Method>(with, second_task(), {}, with_cache(cache));
   CHECK((model_bytes(with, folder / "with") == model_bytes(without, folder / "without")));
-  CHECK(cache.size(plain_key()) == first_task().size() + second_task().size());
+  auto const asked = Prompted(with.backbone(), with.prompt(), with.prompt_state()).plain();
+  CHECK(cache.size(key_of(asked)) == first_task().size() + second_task().size());
 
   Examples const pictures = unseen_pictures();
   Matrix<float> const wanted = answers<Method>(without, pictures, in_batches(7));
@@ -134,9 +139,9 @@ TEST_CASE_TEMPLATE("a cache changes no bit of learning and answering, and it is 
   CHECK(same_bits(answers<Method>(with, pictures, with_cache(cache)), wanted));
 
   FeatureCache lying;
-  Matrix<float> opposite = extract_features(exec, small_vit(), pictures).features;
+  Matrix<float> opposite = extract_features(exec, asked, pictures).features;
   for (float& value : opposite) { value = -value; }
-  for (Index i = 0; i < pictures.size(); ++i) { lying.insert(plain_key(), pictures.id(i), opposite.cview()[i]); }
+  for (Index i = 0; i < pictures.size(); ++i) { lying.insert(key_of(asked), pictures.id(i), opposite.cview()[i]); }
   CHECK(!same_bits(answers<Method>(with, pictures, with_cache(lying)), wanted));
 }
 

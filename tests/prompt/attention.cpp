@@ -145,7 +145,7 @@ TEST_CASE("a query is weighed by the attention feature by feature; lengths do no
   CHECK(relative_difference(scores(queries, keys, bent), want) > 0.1);
   auto const zero = Matrix<double>::zeros({5, 7});
   auto const none = scores(zero, keys, attention);
-  CHECK(std::all_of(none.begin(), none.end(), [](double score) { return score == 0.0; }));
+  CHECK(all_zero(none));
 }
 
 TEST_CASE_TEMPLATE("gradients of components, keys and attentions are central differences, under every weight map", Map, CosineWeights, SIMPLEX_MAPS) {
@@ -209,7 +209,7 @@ TEST_CASE("the term that keeps rows apart sums over blocks and segments, and pul
       auto const slopes = central_differences(rows.view().slice(4, 4).reshaped<1>({4 * rows.extent(1)}), [&] { return 0.15 * naive_coherence(rows.cview()); });
       CHECK(relative_difference(block_rows(gradients, name, block, 4, 4).view().reshaped<1>(slopes.shape()), slopes) <= tolerance<float>(Kind::product));
       auto const old = block_rows(gradients, name, block, 0, 4);
-      CHECK(std::all_of(old.begin(), old.end(), [](double value) { return value == 0.0; }));
+      CHECK(all_zero(old));
     }
   }
   CHECK(got == doctest::Approx(want));
@@ -273,7 +273,7 @@ TEST_CASE("components of earlier tasks keep their bits and get no gradient, of t
     CHECK(same_bits(numbers_of(std::as_const(learning.store()), name).slice(0, was.size()), was));
     auto const d = numbers_of(learning.gradients(), name);
     REQUIRE(d.size() == 2 * was.size());
-    CHECK(std::all_of(d.begin(), d.begin() + was.size(), [](float value) { return value == 0.0F; }));
+    CHECK(all_zero(d.slice(0, was.size())));
     CHECK(std::all_of(d.begin() + was.size(), d.end(), [](float value) { return value != 0.0F; }));
   }
   CHECK(learning.own_loss() > 0.0);
@@ -329,7 +329,7 @@ TEST_CASE("gradients of batches add up until they are collected") {
     hook.collect(gradients);
     ParameterStore<float> nothing = gradients;
     hook.collect(nothing);
-    CHECK(std::all_of(nothing.values().begin(), nothing.values().end(), [](float value) { return value == 0.0F; }));
+    CHECK(all_zero(nothing.values()));
     return gradients;
   };
   auto want = gradient_of({1});

@@ -113,7 +113,9 @@ void check_batches(Vit<> const& vit, Tensor<float, 4> const& images, std::vector
   }
   for (HostExecutor<> const& exec : executors) {
     CAPTURE(exec.threads);
-    for (auto const& [first, count] : {std::pair<Index, Index>{0, 1}, {8, 1}, {1, 7}, {0, 9}}) {
+    for (auto const& range : {std::pair<Index, Index>{0, 1}, {8, 1}, {1, 7}, {0, 9}}) {
+      Index const first = range.first;
+      Index const count = range.second;
       CAPTURE(first);
       auto const part = images.cview().slice(first, count);
       auto const want = reference.cview().slice(first, count);

@@ -58,7 +58,7 @@ TEST_CASE("rows begin within the bound of the paper") {
   Placed<FixedPrompt<Shallow>> const zeros({.initial = PromptInit::zeros}, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 768});
   auto const none = zeros.state.parameters().values();
   CHECK(none.size() == 5 * 768);
-  CHECK(std::all_of(none.begin(), none.end(), [](float value) { return value == 0.0F; }));
+  CHECK(all_zero(none));
   CHECK_THROWS_AS(Placed<FixedPrompt<Deep>>({.length = 0}, {.depth = 1, .tokens = 2, .width = 4, .patch_inputs = 4}), ValueError);
 }
 

@@ -191,10 +191,10 @@ TEST_CASE("gradients of a generator are central differences, of the rows it read
   CHECK(relative_difference(flat(d.gamma), central_differences(flat(film.gamma), loss)) <= allowed);
   CHECK(relative_difference(flat(d.beta), central_differences(flat(film.beta), loss)) <= allowed);
   CHECK(relative_difference(flat(d.x), central_differences(flat(film.x), loss)) <= allowed);
-  CHECK(std::all_of(d.x[5].begin(), d.x.end(), [](double value) { return value == 0.0; }));
+  CHECK(all_zero(d.x.view().slice(5, 2)));
   auto const without = film.backward(r, false);
   CHECK(same_bits(without.down, d.down));
-  CHECK(std::all_of(without.x.begin(), without.x.end(), [](double value) { return value == 0.0; }));
+  CHECK(all_zero(without.x));
 }
 
 TEST_CASE("gradients of all that a prompt learns are central differences with the lengths held fixed, over blocks and samples") {
@@ -242,10 +242,10 @@ TEST_CASE("gradients of all that a prompt learns are central differences with th
   }
   CHECK(wide.trainable().size() == 8);
   auto const others = numbers_of(gradients, Dap::embedding);
-  CHECK(std::all_of(others.begin() + 4, others.end(), [](float value) { return value == 0.0F; }));
+  CHECK(all_zero(others.slice(4, 8)));
 
   // In front of the first block nothing learns; elsewhere the rows that were read get their part.
-  CHECK(std::all_of(d_x[0].begin(), d_x[0].end(), [](float value) { return value == 0.0F; }));
+  CHECK(all_zero(d_x[0]));
   for (Index b = 0; b < 3; ++b) {
     auto const film = film_of(wide, 1, 0, widened_rows(x[1].cview()[b]));
     CHECK(relative_difference(d_x[1].cview()[b], film.backward(widened_rows(r[1].cview()[b])).x) <= tolerance<float>(Kind::gradient));
@@ -272,7 +272,7 @@ TEST_CASE("before it learned, every row is the direction of beta; gamma has no g
     auto const row = widened_rows(made[0]);
     CHECK(length_of(row.cview()[0]) == doctest::Approx(1.0));
     auto const d = learning.gradients().view<2>(Dap::film_bias)[block];
-    CHECK(std::all_of(d.begin(), d.begin() + 36, [](float value) { return value == 0.0F; }));
+    CHECK(all_zero(d.slice(0, 36)));
     CHECK(std::all_of(d.begin() + 36, d.end(), [](float value) { return value != 0.0F; }));
   }
 }
@@ -362,7 +362,11 @@ TEST_CASE("the mixing of tokens stands still after the first task, as do keys an
     CHECK(same_bits(rows(after, 2), rows(start, 2)));
   }
   auto const measures = learning.prompt.measures(learning.state);
-  for (std::size_t i = 0; i < 3; ++i) { CHECK(measures[i].second > 0.0); }  // modulation, norm and key
+  std::vector<std::string> const moved{"modulation change", "norm change", "key drift"};
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    CHECK(measures[i].first == moved[i]);
+    CHECK(measures[i].second > 0.0);
+  }
 }
 
 TEST_CASE("rows that begin as zeros stay the same rows for ever, normal ones differ") {
@@ -374,7 +378,7 @@ TEST_CASE("rows that begin as zeros stay the same rows for ever, normal ones dif
     auto const down = std::as_const(learning.store()).view<3>(Dap::down_weight);
     CHECK(same_rows(down) == (initial == DownInit::zeros));
     CHECK((learning.prompt.measures(learning.state).back().second == 0.0) == (initial == DownInit::zeros));
-    CHECK(std::any_of(down.begin(), down.end(), [](float value) { return value != 0.0F; }));
+    CHECK_FALSE(all_zero(down));
   }
 }
 
@@ -401,9 +405,7 @@ TEST_CASE("the key of the task is pulled by the mean over the batch, or by the s
     for (Index b = 0; b < queries.extent(0); ++b) { cosines += near(b, 1); }
     CHECK(loss == doctest::Approx(-12.8 * cosines / (sum ? 1.0 : static_cast<double>(queries.extent(0)))));
     auto const d = std::as_const(gradients).view<2>(Dap::keys_segment);
-    for (Index const other : {Index{0}, Index{2}}) {
-      CHECK(std::all_of(d[other].begin(), d[other].end(), [](float value) { return value == 0.0F; }));
-    }
+    for (Index const other : {Index{0}, Index{2}}) { CHECK(all_zero(d[other])); }
     return Pulled{loss, {d[1].begin(), d[1].end()}};
   };
   auto const difference = [](Pulled const& a, Pulled const& b, float factor) {

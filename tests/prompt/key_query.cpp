@@ -10,7 +10,6 @@
 
 #include <accrete/kernels/attention.hpp>
 #include <accrete/prompt/key_query.hpp>
-#include <accrete/prompt/scope/batch_vote.hpp>
 
 #include <doctest/doctest.h>
 
@@ -54,10 +53,6 @@ Prompt dual(bool copies = true) {
   prompt.selector.copy_prompts = copies;
   prompt.initial = wide;
   return prompt;
-}
-
-bool all_zero(VectorView<float const> values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
 }
 
 /// The numbers of one row of a segment.
@@ -322,34 +317,6 @@ TEST_CASE("DualPrompt: a sample among others has the bits it has alone; keys are
   auto const all = placed.store().values();
   std::fill(all.begin(), all.end(), 0.0F);
   CHECK(relative_difference(features(vit, placed, images, chosen), vit.features(exec, images)) > 1e-2);
-}
-
-TEST_CASE("the toolboxes' slip: of four pictures the first two get keys twice, the others values") {
-  using Pilot = KeyQueryPrompt<PilotPrefix, TaskSlice>;
-  static_assert(DependsOnBatch<Pilot> && !DependsOnBatch<Dual>);
-  Pilot prompt;
-  prompt.placement.length = 1;
-  prompt.initial = wide;
-  Placed<Pilot> const placed(prompt, {.depth = 1, .tokens = 3, .width = 2, .patch_inputs = 4}, 1);
-  auto const pool = placed.state.parameters().view<3>(Pilot::pool_segment);
-  auto const hook = placed.prompt.hook_of(exec, placed.state, rows_of<Index>({{4}, {5}, {6}, {7}}).cview());
-  Index const gets[4][2] = {{4, 5}, {6, 7}, {4, 5}, {6, 7}};  // slots whose rows stand for key and value of a picture: of keys, of keys, of values, of values
-  for (Index b = 0; b < 4; ++b) {
-    CHECK(same_bits(hook.prefix(0).k[b][0], pool[gets[b][0]][b / 2]));
-    CHECK(same_bits(hook.prefix(0).v[b][0], pool[gets[b][1]][b / 2]));
-  }
-  auto const alone = placed.prompt.hook_of(exec, placed.state, rows_of<Index>({{4}}).cview());
-  CHECK(same_bits(alone.prefix(0).k[0][0], pool[4][0]));
-  CHECK(same_bits(alone.prefix(0).v[0][0], pool[4][1]));
-
-  auto learning = placed.prompt.learning_hook(exec, placed.state);
-  learning.prepare(random_matrix<float>(4, 2, 1).cview(), {});
-  auto const d_k = rows_of({{1, 0, 2, 0, 3, 0, 4, 0}});
-  auto const d_v = rows_of({{0, 10, 0, 20, 0, 30, 0, 40}});
-  learning.prefix_gradient(0, d_k.cview().reshaped<3>({4, 1, 2}), d_v.cview().reshaped<3>({4, 1, 2}));
-  auto gradients = placed.state.parameters();
-  learning.collect(gradients);
-  CHECK(same_bits(gradients.view<3>(Pilot::pool_segment)[0], rows_of({{3, 30}, {7, 70}}).view()));
 }
 
 TEST_CASE("what a prompt says of itself: how far the last task moved it, and who used its slots") {

@@ -28,6 +28,12 @@ template <class Store>
   return store.values().slice(store.offset(segment), size);
 }
 
+/// Whether all numbers are 0.
+template <class Array>
+[[nodiscard]] bool all_zero(Array const& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [](auto value) { return value == 0; });
+}
+
 /// A prompt in a place, and the tasks it began.
 template <class Prompt>
 struct Placed {

@@ -112,7 +112,7 @@ TEST_CASE("the length of a query or a key changes nothing; of zeros the first sl
 
   for (auto const& [a, b] : {std::pair{Matrix<float>::zeros({7, 6}), keys}, {queries, Matrix<float>::zeros({5, 6})}}) {
     auto const none = key_similarity(exec, a.cview(), b.cview());
-    CHECK(std::all_of(none.begin(), none.end(), [](double value) { return value == 0.0; }));
+    CHECK(all_zero(none));
     CHECK(row_of(prompt.choose(none.cview(), {}), 6) == std::vector<Index>{0, 1, 2});
   }
 }
@@ -330,7 +330,7 @@ TEST_CASE("keys of class means: a slot is as near as the nearest class of its ta
     auto gradients = placed.store();
     hook.collect(gradients);
     auto const d_keys = numbers_of(gradients, Means::keys_segment);
-    CHECK(std::all_of(d_keys.begin(), d_keys.end(), [](float value) { return value == 0.0F; }));
+    CHECK(all_zero(d_keys));
     hook.finish(placed.state);
   };
   auto const near = [&](std::vector<float> const& query) { return row_of(placed.prompt.chosen_slots(exec, placed.state, rows_of({query}).cview()), 0); };
@@ -367,7 +367,7 @@ TEST_CASE("frozen keys have no pull, no gradient, and nothing that learns") {
   auto gradients = placed.store();
   hook.collect(gradients);
   auto const d_keys = numbers_of(gradients, Frozen::keys_segment);
-  CHECK(std::all_of(d_keys.begin(), d_keys.end(), [](float value) { return value == 0.0F; }));
+  CHECK(all_zero(d_keys));
 }
 
 TEST_CASE("choices are counted by task while learning, and only those of earlier tasks cost") {

@@ -47,7 +47,7 @@ struct InputTokens {
 };
 static_assert(PromptPlacement<InputTokens<>> && PromptPlacement<InputTokens<ReadsPrompt>>);
 
-/// Rows of their own for each of some blocks, at the end of the sequence; what a block makes of them is dropped.
+/// Rows of their own for each of some blocks, at the end of the sequence; what a block makes of them the next block with a prompt overwrites; behind the last one they stay.
 /// Layout of a prompt: [blocks, length, D].
 struct BlockTokens {
   static constexpr std::string_view name = "block-tokens";

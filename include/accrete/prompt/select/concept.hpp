@@ -20,7 +20,7 @@ struct SlotContext {
 /// Chooses the slots of a pool for one sample.
 ///   per_sample()        how many slots a sample gets
 ///   needed(task)        how many slots the pool must have for a task
-///   first(task)         the first slot that learns in a task;  learning(task, M)  how many do
+///   slots_of_tasks      whether each task has slots of its own, which alone learn in it: the last per_sample() that it needs
 ///   select(similarity [M], context, chosen [per_sample])   slots by rank
 template <class S>
 concept SlotSelector = std::copyable<S> && requires(S const& selector, Index task, std::span<double const> similarity, SlotContext const& context, std::span<Index> chosen) {
