@@ -1,5 +1,9 @@
 # accrete_method_sources(<out>): one translation unit per header in include/accrete/method/, and the table that lists them.
 # A method is added by adding its header: method/foo_bar.hpp describes itself as accrete::method::FooBar.
+# Most of a unit is plumbing that runs once a task, so units are compiled for size. What is hot in many of them is in instances.cpp; heads and prompts with
+# loops of their own come from the units in accrete_fast_methods, which keep the build's own options and are linked first, so that theirs is the copy that is kept.
+set(accrete_fast_methods simple_cil ranpac fecam ease slca mos gem dap coda_prompt)
+
 function(accrete_method_sources out)
   set(templates "${PROJECT_SOURCE_DIR}/examples/accrete/methods")
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/methods")
@@ -18,7 +22,12 @@ function(accrete_method_sources out)
       string(APPEND type "${first}${rest}")
     endforeach()
     configure_file("${templates}/method.cpp.in" "${folder}/${header}.cpp" @ONLY)
-    list(APPEND sources "${folder}/${header}.cpp")
+    if(header IN_LIST accrete_fast_methods)
+      list(PREPEND sources "${folder}/${header}.cpp")
+    else()
+      list(APPEND sources "${folder}/${header}.cpp")
+      set_source_files_properties("${folder}/${header}.cpp" PROPERTIES COMPILE_OPTIONS -Os)
+    endif()
     string(APPEND declarations "MethodEntry entry_${header}();\n")
     string(APPEND calls "entry_${header}(), ")
   endforeach()

@@ -388,7 +388,7 @@ class Learner {
 
   /// The tasks that the classes of some examples came with.
   [[nodiscard]] std::vector<Index> tasks_of(Examples const& examples, std::vector<Index> const& positions) const {
-    std::vector<Index> tasks;
+    std::vector<Index> tasks;  // NOLINTNEXTLINE(performance-inefficient-vector-operation): once a task
     for (Index const position : positions) { tasks.push_back(classes_.task(classes_.at(examples.class_names()[static_cast<std::size_t>(examples.label(position))]))); }
     return tasks;
   }
