@@ -10,11 +10,11 @@
 #include <accrete/method/coda_topk.hpp>
 #include <accrete/method/dap.hpp>
 #include <accrete/method/dualprompt.hpp>
+#include <accrete/method/l2p.hpp>
+#include <accrete/method/l2p_frequency_penalty.hpp>
 #include <accrete/method/reproduction/dualprompt_batch_vote.hpp>
 #include <accrete/method/reproduction/dualprompt_pilot.hpp>
-#include <accrete/method/l2p.hpp>
 #include <accrete/method/reproduction/l2p_batch_vote.hpp>
-#include <accrete/method/l2p_frequency_penalty.hpp>
 #include <accrete/method/vpt_deep.hpp>
 #include <accrete/method/vpt_shallow.hpp>
 #include <accrete/prompt/query/tokens.hpp>
