@@ -19,6 +19,7 @@ struct TokenInjection {
 struct PrefixInjection {
   TensorView<float const, 3> k;  ///< [1 or B, P, D] in the executor's memory; nothing happens when P is 0
   TensorView<float const, 3> v;  ///< [1 or B, P, D]
+  bool compensated = false;      ///< whether the weights of the prefix sum to one by themselves (nn/compensated_attention.hpp)
 };
 
 /// What a hook gives to one block.

@@ -49,7 +49,8 @@ struct OpenedVit {
 /// Cheap to copy; copies share the mapped file and the packed weights. Any number of threads may use one at once.
 /// The weights are packed on first use for each type of executor and each precision, and stay packed while a copy lives.
 /// An image's tokens and features depend on that image alone, bit for bit, whatever the batch, its order and the number of threads.
-/// What a tuning learns is a part of the value: a copy has its own. At rest it is folded into the packed weights where the mathematics allows.
+/// What a tuning learns is a part of the value: a copy has its own. At rest it is folded into the packed weights where the mathematics allows; layers it does not touch
+/// share the published network's.
 /// @tparam Tuning  BackboneTuning: what of the weights moves
 /// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, as implemented by timm 1.0
 template <class Tuning>
@@ -246,7 +247,9 @@ class Vit {
     VitParameters const published(shared_->checkpoint, shared_->blueprint);
     auto const read = [&](std::string const& tensor) { return published_values<SumScalar<T>>(published, tensor); };
     std::shared_ptr<PackedVit<Exec> const> ready;
-    if constexpr (std::is_same_v<Tuning, Frozen> && !std::is_same_v<T, double>) { ready = packed(exec); }
+    if constexpr (!std::is_same_v<T, double>) {
+      if (leaves_large_layers(parameters_, depth())) { ready = trunk().packed(exec); }
+    }
     return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form(), read_rows, ready.get());
   }
 
@@ -363,7 +366,9 @@ class Vit {
     auto& slot = packed_->networks[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
     if (slot == nullptr) {
       VitParameters const published(shared_->checkpoint, shared_->blueprint);
-      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape()));
+      std::shared_ptr<PackedVit<Exec> const> shared;
+      if (parameters_.size() > 0 && leaves_large_layers(parameters_, depth())) { shared = trunk().packed(exec); }
+      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape(), shared.get()));
       exec.wait();
       shared_->checkpoint.forget();  // the packed weights are all that is needed from here on
     }

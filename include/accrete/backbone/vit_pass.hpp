@@ -108,6 +108,7 @@ class VitPass {
   struct Prefix {
     TensorView<T const, 3> k;
     TensorView<T const, 3> v;
+    bool compensated = false;
 
     /// Those of some of the sequences.
     [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
@@ -118,7 +119,7 @@ class VitPass {
         auto const part = shared ? all : all.slice(first, count);
         return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
       };
-      return {flat(k), flat(v), length};
+      return {flat(k), flat(v), length, compensated};
     }
   };
 
@@ -256,14 +257,14 @@ class VitPass {
             message("prefix keys and values of block ", i, " must be [1 or ", stream.extent(0), ", P, ", shape_.width, "]"), prefix.k.extent(0), prefix.k.extent(1), prefix.k.extent(2),
             prefix.v.extent(0), prefix.v.extent(1), prefix.v.extent(2));
     if constexpr (std::is_same_v<T, float>) {
-      run({prefix.k, prefix.v});
+      run({prefix.k, prefix.v, prefix.compensated});
     } else {
       auto const k = model_.scratch.template lease<T>(prefix.k.shape());
       auto const v = model_.scratch.template lease<T>(prefix.v.shape());
       auto const convert = [&](TensorView<float const, 3> from, TensorView<T, 3> to) { kernels::convert(exec_, from.template reshaped<1>({from.size()}), to.template reshaped<1>({to.size()})); };
       convert(prefix.k, k.view());
       convert(prefix.v, v.view());
-      run({k.view(), v.view()});
+      run({k.view(), v.view(), prefix.compensated});
     }
   }
 

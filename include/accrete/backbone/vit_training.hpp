@@ -168,6 +168,7 @@ class VitTraining {
     std::optional<typename Pool::template Lease<T, 3>> v_memory;
     TensorView<T const, 3> k;
     TensorView<T const, 3> v;
+    bool compensated = false;
 
     [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
       Index const length = k.extent(1);
@@ -176,7 +177,7 @@ class VitTraining {
         auto const part = all.extent(0) == 1 ? all : all.slice(first, count);
         return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
       };
-      return {flat(k), flat(v), length};
+      return {flat(k), flat(v), length, compensated};
     }
   };
 
@@ -255,6 +256,7 @@ class VitTraining {
     PrefixInjection const given = detail::prefix_of(hook, i);
     Prefix prefix;
     if (given.k.extent(1) == 0) { return prefix; }
+    prefix.compensated = given.compensated;
     expects(given.k.shape() == given.v.shape() && (given.k.extent(0) == 1 || given.k.extent(0) == batch) && given.k.extent(2) == shape_.width, "VitTraining::forward",
             message("prefix keys and values of block ", i, " must be [1 or ", batch, ", P, ", shape_.width, "]"), given.k.extent(0), given.k.extent(1), given.k.extent(2));
     if constexpr (std::is_same_v<T, float>) {

@@ -61,6 +61,7 @@ struct GradientTask {
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state; }
     begin_anew(moved, plan);
+    if constexpr (AveragesBeside<Merge>) { merge.begin_task(moved.merge, learning(moved), plan.task); }
     if constexpr (LearnsByGradient<Head>) { head.admit(*moved.head, plan.task, part_width(backbone)); }
     return moved;
   }
@@ -82,15 +83,15 @@ struct GradientTask {
         for (Examples const& pictures : history) { task.memories.push_back({pictures, columns_of(plan.classes, pictures)}); }
       }
       if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head.class_means(*moved.head); }
-      if constexpr (MergesEveryStep<Merge>) {
-        task.after_step = [&](VectorView<float> learning) { merge.after_step(moved.merge, learning); };
-      }
+      task.merge = step_merge(exec, moved);
       stage.train(moved.backbone, moved.prompt, head, moved.head->parameters(), task);
     } else {
       typename Protocol::TrainedHead::Type const temporary{.seed = protocol.training.seed};
       typename Protocol::TrainedHead::Type::State state;
       temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
-      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), plan.own_columns(fingerprint));
+      TrainingTask task = plan.own_columns(fingerprint);
+      task.merge = step_merge(exec, moved);
+      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), task);
     }
   }
 
@@ -130,6 +131,31 @@ struct GradientTask {
   }
 
  private:
+  /// What a rule that averages beside looks at.
+  [[nodiscard]] static ParameterStore<float> const& learning(Moved const& moved) {
+    if constexpr (MergedPart<Merge>::of_prompt) {
+      return moved.prompt.parameters();
+    } else {
+      return tuned_part(moved.backbone).parameters();
+    }
+  }
+
+  /// What the merge rule does behind every step.
+  template <class Exec>
+  [[nodiscard]] StepMerge step_merge(Exec const& exec, Moved& moved) const {
+    StepMerge each;
+    if constexpr (MergesEveryStep<Merge>) {
+      each.change = [&](VectorView<float> learned) { merge.after_step(moved.merge, learned); };
+    }
+    if constexpr (AveragesBeside<Merge>) {
+      each.of_prompt = MergedPart<Merge>::of_prompt;
+      each.follow = [&](ParameterStore<float> const& learned) { merge.after_step(exec, moved.merge, learned); };
+      each.write = [&](ModelWriter const& writer) { moved.merge.write(writer); };
+      each.read = [&](ModelReader const& reader) { moved.merge = Merge::State::read(reader); };
+    }
+    return each;
+  }
+
   /// Forgets what earlier tasks have moved: all their pictures are learned again together with the new ones.
   void begin_anew(Moved& moved, TaskPlan const& plan) const {
     if constexpr (ReplaysAll<Protocol>) {
