@@ -38,7 +38,7 @@ typename H::State taught(std::vector<double> temperatures = {0.001, 0.5, 0.9}, H
     head.admit(state, {.index = task++, .first_class = first, .classes = classes}, width);
     first += classes;
   }
-  for (float& value : state.parameters().values()) { value *= 40.0F; }  // far enough apart that temperatures disagree
+  for (float& value : state.parameters().values()) { value *= 40.0F; }                   // far enough apart that temperatures disagree
   const_cast<EnergyVote::State&>(state.votes()).temperatures = std::move(temperatures);  // NOLINT(cppcoreguidelines-pro-type-const-cast): as if chosen
   return state;
 }
@@ -136,7 +136,7 @@ TEST_CASE("a temperature that was chosen twice counts once, and one task is a pl
 TEST_CASE("the newest task takes the temperature that recognises most of its samples; older ones keep theirs") {
   Head const head;
   auto state = taught({0.001, 0.5, 0.001});
-  auto const features = random_matrix<float>(60, 3 * width, 9);
+  auto const features = random_matrix<float>(60, 3 * width, 15);
   auto const before = state.parameters();
   head.observe(exec, state, features.view().slice(0, 25), std::vector<Index>(25, 7));
   head.observe(exec, state, features.view().slice(25, 35), std::vector<Index>(35, 6));

@@ -31,8 +31,7 @@ TEST_CASE("the specification's numbers: energies") {
   struct Row {
     double temperature, sharp, flat, within;
   };
-  for (auto const& [temperature, sharp, flat, within] :
-       {Row{0.001, 3000.0, 2601.0985, 0.5e-4}, Row{0.1, 30.0, 27.0986, 0.5e-4}, Row{0.5, 6.0049, 6.2986, 0.5e-4}, Row{1.0, 3.0949, 3.6986, 0.5e-4}}) {
+  for (auto const& [temperature, sharp, flat, within] : {Row{0.001, 3000.0, 2601.0985, 0.5e-4}, Row{0.1, 30.0, 27.0986, 0.5e-4}, Row{0.5, 6.0049, 6.2986, 0.5e-4}, Row{1.0, 3.0949, 3.6986, 0.5e-4}}) {
     CAPTURE(temperature);
     CHECK(std::abs(energy(sharp_and_flat[0], temperature) - sharp) <= within);
     CHECK(std::abs(energy(sharp_and_flat[1], temperature) - flat) <= within);
