@@ -246,9 +246,8 @@ class Vit {
   /// @returns   [B, networks * D] in the executor's memory
   /// @throws ShapeError  when the images do not have the network's size;  ValueError  for networks of several files, or none
   template <class Exec, class Hook>
-  [[nodiscard]] static Matrix<float, typename Exec::Memory> features_side_by_side(Exec const& exec, std::span<Vit const> networks, TensorView<float const, 4> images, Hook&& hook)
-    requires LeavesTrunk<Tuning>
-  {
+  [[nodiscard]] static Matrix<float, typename Exec::Memory> features_side_by_side(Exec const& exec, std::span<Vit const> networks, TensorView<float const, 4> images,
+                                                                                  Hook&& hook) requires LeavesTrunk<Tuning> {
     if (networks.empty()) { fail<ValueError>("Vit::features_side_by_side", "needs a network"); }
     Vit const& any = networks.front();
     Tails<Exec> behind;

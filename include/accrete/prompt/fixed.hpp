@@ -162,11 +162,11 @@ struct FixedPrompt {
   }
 
   [[nodiscard]] static std::vector<Setting<FixedPrompt>> settings() {
-    return {
-        number_setting("prompt-length", "rows of the prompt in each block", &FixedPrompt::length, Index{1}, Index{10000}),
-        choice_setting("prompt-initial", "how the rows begin", &FixedPrompt::initial, std::vector<std::pair<std::string, PromptInit>>{{"zeros", PromptInit::zeros}, {"xavier", PromptInit::xavier}, {"width", PromptInit::width}}),
-        choice_setting("prompt-learns", "which tasks move the rows, where all learn", &FixedPrompt::learns,
-                       std::vector<std::pair<std::string, PromptLearns>>{{"every-task", PromptLearns::every_task}, {"first-task", PromptLearns::first_task}})};
+    return {number_setting("prompt-length", "rows of the prompt in each block", &FixedPrompt::length, Index{1}, Index{10000}),
+            choice_setting("prompt-initial", "how the rows begin", &FixedPrompt::initial,
+                           std::vector<std::pair<std::string, PromptInit>>{{"zeros", PromptInit::zeros}, {"xavier", PromptInit::xavier}, {"width", PromptInit::width}}),
+            choice_setting("prompt-learns", "which tasks move the rows, where all learn", &FixedPrompt::learns,
+                           std::vector<std::pair<std::string, PromptLearns>>{{"every-task", PromptLearns::every_task}, {"first-task", PromptLearns::first_task}})};
   }
 
  private:

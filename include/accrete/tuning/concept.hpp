@@ -41,7 +41,9 @@ concept BackboneTuning = std::copyable<T> && NamesItself<T> && DeclaresWhatLearn
 
 /// Moves nothing of the published network and only puts something behind it: networks of one file then share the packed weights, and a run through them.
 template <class T>
-concept LeavesTrunk = BackboneTuning<T> && requires { requires T::leaves_trunk; };
+concept LeavesTrunk = BackboneTuning<T> && requires {
+  requires T::leaves_trunk;
+};
 
 namespace detail {
 /// Adds a segment that learns as a whole and returns its values.
