@@ -92,7 +92,8 @@ class Learner {
   static_assert(LearningProtocol<Protocol>, "the fifth argument of Learner must be a LearningProtocol");
   static_assert(Protocol::trains != Trains::none || std::is_same_v<Prompt, NoPrompt>, "a prompt learns by gradient; give the Learner a protocol whose tasks do");
   static_assert(Protocol::trains != Trains::none || !LearnsByGradient<Head>, "this head learns by gradient; give the Learner a protocol whose tasks do");
-  static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt>, "a backbone that keeps a network for every task does not ask a prompt; give the Learner one network");
+  static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt> || (SharesTrunk<Backbone> && !AsksForQueries<Prompt>),
+                "a backbone that keeps a network for every task asks no prompt, but for one without queries where all share a trunk; give the Learner one network");
   static_assert(!BanksTunings<Backbone> || !AveragesBeside<Merge>, "a backbone that keeps a network for every task has no average beside it; give the Learner one network");
   static_assert(!AveragesBeside<Merge> || Protocol::trains == Trains::every_task, "an average beside what learns needs a protocol whose every task learns by gradient");
 
@@ -100,14 +101,14 @@ class Learner {
   /// Whether something below the head learns.
   static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
   /// Whether features of one image differ from task to task, so that a cache of them is of no use.
-  static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && !BanksTunings<Backbone>;
+  static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && (!BanksTunings<Backbone> || SharesTrunk<Backbone>);
   /// Whether a picture needs few of the backbone's networks, which the head names one by one.
   static constexpr bool asks_for_features = BanksTunings<Backbone> && AsksForFeatures<Head>;
 
  public:
   explicit Learner(Backbone backbone, Prompt prompt = {}, Head head = {}, Merge merge = {}, Protocol protocol = {})
       : backbone_(std::move(backbone)), prompt_(std::move(prompt)), head_(std::move(head)), merge_(std::move(merge)), protocol_(std::move(protocol)) {
-    if constexpr (LearnedPrompt<Prompt>) { prompt_.fit_place(prompt_state_, prompt_place(tuned_part(backbone_))); }
+    if constexpr (LearnedPrompt<Prompt>) { prompt_.fit_place(prompt_state_, place_in(backbone_)); }
   }
 
   /// Learns a task: any examples, of new or known classes.
@@ -527,7 +528,7 @@ class Learner {
   [[nodiscard]] FeatureSet features_of(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Beside const& averaged, Examples const& examples, Reading reading) const {
     reading.query_cache = reading.cache;
     if constexpr (features_keep_moving) { reading.cache = nullptr; }
-    if constexpr (BanksTunings<Backbone>) {
+    if constexpr (BanksTunings<Backbone> && !SharesTrunk<Backbone>) {
       return extract_side_by_side(exec, backbone.networks(), examples, reading);
     } else {
       if (!averaged) { return extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading); }
@@ -541,7 +542,7 @@ class Learner {
   /// How far the learning moved the features of the task's pictures.
   template <class Exec>
   [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& examples, Reading const& reading) {
-    if constexpr (!features_move) {
+    if constexpr (!features_move || SharesTrunk<Backbone>) {  // what reads the trunk was not published
       return std::nullopt;
     } else {
       Index const width = tuned_part(backbone).width();

@@ -3,6 +3,7 @@
 #include <accrete/backbone/tuned_parameters.hpp>
 #include <accrete/core/scratch.hpp>
 #include <accrete/nn/block.hpp>
+#include <accrete/nn/class_attention.hpp>
 #include <accrete/nn/patch_embedding.hpp>
 
 #include <string>
@@ -40,6 +41,11 @@ class VitPacker {
     for (Index i = 0; i < shape_.depth; ++i) { packed.blocks.push_back(block(message("blocks.", i), i)); }
     packed.norm = norm(shape_.fc_norm ? "fc_norm" : "norm");
     return packed;
+  }
+
+  [[nodiscard]] nn::ClassAttention<Exec> pack_class_attention() const {
+    auto const token = parameters_(std::string(nn::ClassAttentionForm::token));
+    return nn::ClassAttention<Exec>(exec_, token.vector(), block(std::string(nn::ClassAttentionForm::name), true));
   }
 
  private:
@@ -149,6 +155,18 @@ class VitPacker {
 template <class Exec>
 [[nodiscard]] PackedVit<Exec> pack_vit(Exec const& exec, TunedParameters const& parameters, VitShape const& shape, PackedVit<Exec> const* published = nullptr) {
   return detail::VitPacker<Exec>(exec, parameters, shape, published).pack();
+}
+
+/// Packs the block behind the last one.
+/// @param[in] shape  of the network;  @throws  as `pack_vit`
+template <class Exec>
+[[nodiscard]] nn::ClassAttention<Exec> pack_class_attention(Exec const& exec, TunedParameters const& parameters, VitShape shape) {
+  shape.hidden = nn::ClassAttentionForm::hidden(shape.width);
+  shape.epsilon = nn::ClassAttentionForm::epsilon;
+  shape.activation = nn::ClassAttentionForm::activation;
+  shape.layer_scale = false;
+  shape.pool = Pool::token;
+  return detail::VitPacker<Exec>(exec, parameters, shape).pack_class_attention();
 }
 
 }  // namespace accrete

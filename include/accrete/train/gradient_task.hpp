@@ -56,6 +56,10 @@ struct GradientTask {
 
   /// Copies of everything that gradients move, ready for a task.
   [[nodiscard]] Moved begin(TaskPlan const& plan) const {
+    if constexpr (WantsNewClasses<Head>) {
+      Index const first = plan.own_range().first;
+      if (first < plan.task.first_class) { fail<ValueError>("Learner::observe", "each task has a classifier of its own, so that a class cannot come again (came: ", plan.classes.name(first), ")"); }
+    }
     Moved moved{backbone, prompt_state, std::nullopt, merge_state};
     if (Protocol::trains == Trains::every_task || tasks_seen == 0) { prompt.begin_task(moved.prompt, plan.task); }  // what is added must be learned
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }

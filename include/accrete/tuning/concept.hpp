@@ -36,9 +36,16 @@ concept StatesItsForm = requires(T const& tuning) {
 ///   <layer>.ssf.{scale,shift}                   scale and shift behind a linear layer or norm
 ///   blocks.<i>.adapter.{down,up}.{weight,bias}       a bottleneck beside or behind the MLP, and a factor of it: .scale
 ///   blocks.<i>.attn.adapter.{down,up}.{weight,bias}  one beside attention, and a factor of it: .scale
+///   class_attention.token, class_attention.<layer>   a block behind the last one that reads all its rows in place of norm and pool
 /// Its segments have the role `backbone`; those of published values that move beside parts of its own have the role `trunk`.
 template <class T>
 concept BackboneTuning = std::copyable<T> && NamesItself<T> && DeclaresWhatLearns<T> && StatesItsForm<T>;
+
+/// Moves nothing of the published network and only puts something behind it: networks of one file then share the packed weights, and a run through them.
+template <class T>
+concept LeavesTrunk = BackboneTuning<T> && requires {
+  requires T::leaves_trunk;
+};
 
 namespace detail {
 /// Adds a segment that learns as a whole and returns its values.
