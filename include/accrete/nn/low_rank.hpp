@@ -2,8 +2,8 @@
 
 #include <accrete/core/scratch.hpp>
 #include <accrete/kernels/product.hpp>
-#include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/layer_parameters.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <algorithm>
 #include <array>
@@ -51,17 +51,17 @@ class LowRank {
     kernels::product(exec, RowsView<T>(middle.view()), down_back_, {.accumulate = true}, dx);
   }
 
-  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T).
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch) const {
+  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T), or the squares of the samples' own.
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     auto const middle = scratch.template lease<T>(Shape<2>{dy.rows, rank_});
     RowsView<T> const rows(middle.view());
     if (a_.learns) {
       kernels::product(exec, part(dy), up_back_, {}, rows);
-      kernels::weight_gradient(exec, RowsView<T const>(rows), RowsView<T const>(x), a_.matrix(gradients, rank_));
+      how.add_weight_gradient(exec, rows, x, a_.matrix(gradients, rank_));
     }
     if (b_.learns) {
       kernels::product(exec, x, down_, {}, rows);
-      kernels::weight_gradient(exec, RowsView<T const>(part(dy)), RowsView<T const>(rows), b_.matrix(gradients, rows_));
+      how.add_weight_gradient(exec, part(dy), rows, b_.matrix(gradients, rows_));
     }
   }
 

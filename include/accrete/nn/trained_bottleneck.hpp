@@ -8,9 +8,9 @@
 #include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/product.hpp>
 #include <accrete/kernels/transfer.hpp>
-#include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/bottleneck.hpp>
 #include <accrete/nn/layer_parameters.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <algorithm>
 #include <string>
@@ -94,22 +94,23 @@ class TrainedBottleneck {
     if (dx.rows > 0) { kernels::product(exec, RowsView<T>(d_pre), down_back_, {.accumulate = true}, dx); }
   }
 
-  /// Adds the gradients of what learns here.
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients,
-                  Scratch const& scratch) const {
-    if (down_weight_.learns) { kernels::weight_gradient(exec, RowsView<T const>(d_pre), RowsView<T const>(x), down_weight_.matrix(gradients, middle_)); }
-    if (down_bias_.learns) { kernels::column_sums(exec, RowsView<T const>(d_pre), down_bias_.vector(gradients)); }
+  /// Adds the gradients of what learns here, or the squares of the samples' own.
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients, Scratch const& scratch,
+                  Summation how = {}) const {
+    if (down_weight_.learns) { how.add_weight_gradient(exec, RowsView<T>(d_pre), x, down_weight_.matrix(gradients, middle_)); }
+    if (down_bias_.learns) { how.add_column_sums(exec, RowsView<T>(d_pre), down_bias_.vector(gradients)); }
     if (up_weight_.learns) {  // dU = dy^T (s h): the scale is cheapest at the narrow side
       auto const units = scratch.template lease<T>(pre.shape());
       activate(exec, pre, batch, draw, units.view());
       RowsView<T> const h(units.view());
       kernels::scale_columns(exec, RowsView<T const>(h), VectorView<S const>(scale_.data(), {middle_}), VectorView<S const>(), h, false);
-      kernels::weight_gradient(exec, RowsView<T const>(dy), RowsView<T const>(h), up_weight_.matrix(gradients, width_));
+      how.add_weight_gradient(exec, dy, h, up_weight_.matrix(gradients, width_));
     }
     if (up_bias_.learns) {
       auto const sums = scratch.template lease<S>(Shape<2>{1, width_});
       kernels::fill(exec, sums.view()[0], S{0});
-      kernels::column_sums(exec, RowsView<T const>(dy), sums.view()[0]);
+      how.add_column_sums(exec, dy, sums.view()[0]);
+      if (how.squares()) { kernels::scale_columns(exec, sums.view(), VectorView<S const>(scale_.data(), {width_}), VectorView<S const>(), sums.view(), false); }  // s^2 in all
       kernels::column_dots(exec, RowsView<S const>(scale_.data(), 1, width_, width_), RowsView<S const>(sums.view()), up_bias_.vector(gradients));
     }
   }
