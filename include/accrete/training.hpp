@@ -14,7 +14,10 @@
 #include <accrete/head/routed.hpp>
 #include <accrete/head/subspace.hpp>
 #include <accrete/learner.hpp>
+#include <accrete/merge/fisher.hpp>
+#include <accrete/merge/periodic_average.hpp>
 #include <accrete/merge/pull_to_mean.hpp>
+#include <accrete/merge/wise.hpp>
 #include <accrete/prompt/fixed.hpp>
 #include <accrete/train/adam.hpp>
 #include <accrete/train/adamw.hpp>
