@@ -132,7 +132,7 @@ TEST_CASE("CoFiMA: the same bits with any threads, from a file between tasks, an
   saved.save(folder / "model");
   auto loaded = CofimaLearner::load(folder / "model");
   auto const wanted_scores = want.predict(exec, first_task()).scores;
-  for (int const stop_after : {1, 3, 5, 6}) {  // four steps, then two batches of the pass
+  for (int const stop_after : {3, 5}) {  // of four steps, and of two batches of the pass behind them
     CAPTURE(stop_after);
     int steps = 0;
     TrainingCheckpoint checkpoint{.file = folder / "training", .every_seconds = 1e9, .every_steps = 1, .stop = [&] { return ++steps == stop_after; }};

@@ -34,6 +34,9 @@ namespace accrete {
 /// How a learner learns one task by gradient: what moves, the stage, and what the merge rule makes of it. Looks at the learner's parts and changes copies.
 template <class Backbone, class Prompt, class Head, class Merge, class Protocol>
 struct GradientTask {
+  static_assert(!NeedsFisher<Merge> || (Protocol::trains != Trains::none && LearnsByGradient<Head>),
+                "Fisher information comes from gradients under the head of all classes; give the Learner a protocol whose tasks learn by gradient, and a head that does");
+
   Backbone const& backbone;
   Prompt const& prompt;
   Head const& head;
@@ -90,7 +93,6 @@ struct GradientTask {
       stage.train(moved.backbone, moved.prompt, head, moved.head->parameters(), task);
       if constexpr (NeedsFisher<Merge>) { take_fisher(exec, moved, plan, examples, reading, run); }
     } else {
-      static_assert(!NeedsFisher<Merge>, "Fisher information is taken under the head of all classes; give the Learner a head that learns by gradient");
       typename Protocol::TrainedHead::Type const temporary{.seed = protocol.training.seed};
       typename Protocol::TrainedHead::Type::State state;
       temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
