@@ -94,16 +94,26 @@ struct FisherMerge {
 
  private:
   /// A mean of two numbers, back between them after its roundings.
-  static float between(float a, float b, double mean) { return std::min(std::max(static_cast<float>(mean), std::min(a, b)), std::max(a, b)); }
+  static float between(float a, float b, double mean) {
+    auto const rounded = static_cast<float>(mean);
+    float const least = a < b ? a : b;
+    float const most = a < b ? b : a;
+    float const above = rounded < least ? least : rounded;
+    return above > most ? most : above;
+  }
 
+  /// Without branches, so that a compiler can take vectors: an epsilon that no float32 notices stands for none, and makes the share that of alpha where both Fishers are zero.
   void merge(VectorView<float> kept, VectorView<float const> fresh, float const* before, float const* after) const {
     float* const a = kept.data();
     float const* const b = fresh.data();
-    for (Index i = 0; i < kept.size(); ++i) {
-      double const old_weight = (1.0 - alpha) * (static_cast<double>(before[i]) + epsilon);
-      double const new_weight = alpha * (static_cast<double>(after[i]) + epsilon);
-      double const both = old_weight + new_weight;
-      double const share = both > 0.0 ? new_weight / both : alpha;
+    Index const count = kept.size();
+    double const new_share = alpha;
+    double const old_share = 1.0 - alpha;
+    double const least = std::max(epsilon, 1e-200);
+    for (Index i = 0; i < count; ++i) {
+      double const old_weight = old_share * (static_cast<double>(before[i]) + least);
+      double const new_weight = new_share * (static_cast<double>(after[i]) + least);
+      double const share = new_weight / (old_weight + new_weight);
       a[i] = between(a[i], b[i], (1.0 - share) * static_cast<double>(a[i]) + share * static_cast<double>(b[i]));
     }
   }
