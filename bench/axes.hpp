@@ -15,6 +15,13 @@ struct LinearSize {
 inline constexpr std::array<LinearSize, 9> linear_sizes{
     {{1576, 768, 2304}, {1576, 768, 768}, {1576, 768, 3072}, {1576, 3072, 768}, {4160, 192, 576}, {4160, 192, 768}, {4160, 768, 192}, {1, 192, 192}, {2056, 1024, 4096}}};
 
+/// A linear layer over `rows` rows of each of some samples.
+struct SampledSize {
+  Index samples, rows, inputs, outputs;
+};
+/// ViT-B/16 at batch 8 and its class tokens at batch 128, the shipped network at batch 64, one small sample.
+inline constexpr std::array<SampledSize, 6> sampled_sizes{{{8, 197, 768, 2304}, {8, 197, 768, 3072}, {8, 197, 3072, 768}, {128, 1, 768, 3072}, {64, 65, 192, 768}, {1, 5, 192, 192}}};
+
 /// Attention over a batch: `queries` is `keys`, or 1 where only the class token is wanted.
 struct AttentionSize {
   Index batch, heads, queries, keys, head_width;

@@ -15,7 +15,10 @@
 #include <accrete/head/subspace.hpp>
 #include <accrete/head/task_voting.hpp>
 #include <accrete/learner.hpp>
+#include <accrete/merge/fisher.hpp>
+#include <accrete/merge/periodic_average.hpp>
 #include <accrete/merge/pull_to_mean.hpp>
+#include <accrete/merge/wise.hpp>
 #include <accrete/prompt/fixed.hpp>
 #include <accrete/train/adam.hpp>
 #include <accrete/train/adamw.hpp>

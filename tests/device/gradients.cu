@@ -9,3 +9,4 @@
 #include "dropout.cpp"
 #include "elementwise.cpp"
 #include "weight_gradient.cpp"
+#include "weight_gradient_squares.cpp"

@@ -166,7 +166,7 @@ template <class Exec>
   shape.activation = nn::ClassAttentionForm::activation;
   shape.layer_scale = false;
   shape.pool = Pool::token;
-  return detail::VitPacker<Exec>(exec, parameters, shape).pack_class_attention();
+  return detail::VitPacker<Exec>(exec, parameters, shape, nullptr).pack_class_attention();
 }
 
 }  // namespace accrete

@@ -46,10 +46,10 @@ class VitTrainer {
   }
 
   /// Adds to `gradients()`, and gives the hook its own.
-  /// @param[in] d_features [B, D] in the executor's memory
+  /// @param[in] d_features [B, D] in the executor's memory;  @param what  the gradients of the batch, or the squares of the samples' own
   template <class Hook>
-  void backward(MatrixView<float const> d_features, Hook& hook) {
-    std::visit([&](auto& training) { training.backward(d_features, hook); }, training_);
+  void backward(MatrixView<float const> d_features, Hook& hook, Accumulates what = Accumulates::sums) {
+    std::visit([&](auto& training) { training.backward(d_features, hook, what); }, training_);
   }
 
   /// What was added up since the last `zero_gradients`, laid out as the buffer of `vit.parameters()`; host memory.

@@ -4,6 +4,7 @@
 #include <accrete/backbone/packed_vit.hpp>
 #include <accrete/backbone/tuned_network.hpp>
 #include <accrete/backbone/vit_shape.hpp>
+#include <accrete/core/accumulates.hpp>
 #include <accrete/kernels/parts.hpp>
 #include <accrete/nn/trained_block.hpp>
 #include <accrete/nn/trained_class_attention.hpp>
@@ -67,7 +68,7 @@ class VitTraining {
 
   void zero_gradients() { kernels::fill(exec_, gradients_.view(), S{0}); }
 
-  /// The gradients added up so far, laid out as the store's buffer; host memory.
+  /// The gradients, or their squares, added up so far, laid out as the store's buffer; host memory.
   [[nodiscard]] VectorView<S const> gradients() {
     if constexpr (std::is_same_v<Memory, HostMemory>) {
       return gradients_.cview();
@@ -108,23 +109,24 @@ class VitTraining {
     run_blocks(std::move(own), hook, features);
   }
 
-  /// Adds the gradients of everything that learns, and gives the hook its own.
+  /// Adds the gradients of everything that learns, or the squares of the samples' own, and gives the hook its own, which are gradients in either case.
   /// @param[in] d_features [B, D]
   template <class Hook>
-  void backward(MatrixView<S const> d_features, Hook& hook) {
+  void backward(MatrixView<S const> d_features, Hook& hook, Accumulates what = Accumulates::sums) {
+    how_ = nn::Summation::of(what, d_features.extent(0));
     Index const lowest = lowest_needed(hook);
     Stream d = read_backward(d_features, lowest < shape_.depth);
     for (Index i = shape_.depth; i-- > std::max<Index>(lowest, 0);) { d = block_backward(i, hook, std::move(d), i > lowest); }
     if (lowest >= 0) { return; }
     if (shape_.pre_norm) {
-      norm_pre_.accumulate(exec_, all_rows(before_norm_->view()), all_rows(d.view()), gradients_.view(), scratch_);
+      norm_pre_.accumulate(exec_, all_rows(before_norm_->view()), all_rows(d.view()), gradients_.view(), scratch_, how_);
       if (!embedding_.learns()) { return; }
       Stream below = lease(d.view().extent(0), d.view().extent(1));
       kernels::fill(exec_, flat(below.view()), S{0});
       norm_pre_.backward(exec_, all_rows(before_norm_->view()), all_rows(d.view()), all_rows(below.view()));
       d = std::move(below);
     }
-    embedding_.accumulate(exec_, images_, embedding_raw_->view(), d.view(), gradients_.view(), scratch_);
+    embedding_.accumulate(exec_, images_, embedding_raw_->view(), d.view(), gradients_.view(), scratch_, how_);
   }
 
   /// Bytes of working memory, tape included.
@@ -373,13 +375,13 @@ class VitTraining {
     auto const rows = last_->view();
     Stream d = lease(rows.extent(0), rows.extent(1));
     if (tail_) {
-      tail_->backward(exec_, d_features, below ? d.view() : TensorView<S, 3>(), gradients_.view(), scratch_);
+      tail_->backward(exec_, d_features, below ? d.view() : TensorView<S, 3>(), gradients_.view(), scratch_, how_);
       return d;
     }
     kernels::fill(exec_, flat(d.view()), S{0});
     auto const through_norm = [&](RowsView<S> x, RowsView<S> dy, RowsView<S> dx) {
       norm_.backward(exec_, x, dy, dx);
-      norm_.accumulate(exec_, x, dy, gradients_.view(), scratch_);
+      norm_.accumulate(exec_, x, dy, gradients_.view(), scratch_, how_);
     };
     auto const upper = scratch_.template lease<S>(d_features.shape());
     kernels::take_tokens(exec_, TensorView<S const, 3>(d_features.data(), {d_features.extent(0), 1, d_features.extent(1)}), 0,
@@ -454,7 +456,7 @@ class VitTraining {
       Storage const storage(scratch_, extents, block.shares_out(), block.shares_projected());
       auto const gradients = storage.views(d_out);
       in_parts(batch, length, [&](Exec const& exec, Index first, Index count) { run(exec, first, count, gradients.part(first, count)); });
-      block.accumulate(exec_, tape, draw(i, 0), gradients, gradients_.view(), scratch_);
+      block.accumulate(exec_, tape, draw(i, 0), gradients, gradients_.view(), scratch_, how_);
     } else {  // what lies between the layers is needed no longer than the part takes
       in_parts(batch, length, [&](Exec const& exec, Index first, Index count) {
         auto part = extents;
@@ -525,6 +527,7 @@ class VitTraining {
   std::optional<Tail> tail_;
   Index pooled_rows_ = 0;  ///< how many of the first rows the feature is made of; 0: of the patches
   Index lowest_learning_ = 0;
+  nn::Summation how_;  ///< of the way back at hand
   Vector<S, Memory> gradients_;
   Vector<S> host_gradients_;
 

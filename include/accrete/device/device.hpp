@@ -5,6 +5,7 @@
 #include <accrete/device/activation.hpp>
 #include <accrete/device/attention.hpp>
 #include <accrete/device/attention_backward.hpp>
+#include <accrete/device/column_squares.hpp>
 #include <accrete/device/column_sums.hpp>
 #include <accrete/device/cpp_system.hpp>
 #include <accrete/device/dropout.hpp>
@@ -19,4 +20,5 @@
 #include <accrete/device/tokens.hpp>
 #include <accrete/device/transfer.hpp>
 #include <accrete/device/weight_gradient.hpp>
+#include <accrete/device/weight_gradient_squares.hpp>
 // IWYU pragma: end_exports

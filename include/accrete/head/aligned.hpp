@@ -62,10 +62,11 @@ struct AlignedHead {
   void logits(Exec const& exec, ParameterStore<T> const& store, NonDeduced<MatrixView<T const>> features, NonDeduced<MatrixView<T>> logits) const {
     head.logits(exec, store, features, logits);
   }
-  template <class Exec, class T>
+  /// @param how  what of the head's own backward stands behind the gradients, such as `Accumulates`
+  template <class Exec, class T, class... How>
   void backward(Exec const& exec, ParameterStore<T> const& store, NonDeduced<MatrixView<T const>> features, NonDeduced<MatrixView<T const>> d_logits, NonDeduced<MatrixView<T>> d_features,
-                ParameterStore<T>& gradients) const {
-    head.backward(exec, store, features, d_logits, d_features, gradients);
+                ParameterStore<T>& gradients, How... how) const {
+    head.backward(exec, store, features, d_logits, d_features, gradients, how...);
   }
 
   /// Adds labelled features to the moments of their classes.

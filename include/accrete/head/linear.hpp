@@ -1,5 +1,6 @@
 #pragma once
 
+#include <accrete/core/accumulates.hpp>
 #include <accrete/core/settings.hpp>
 #include <accrete/head/block_state.hpp>
 #include <accrete/head/checks.hpp>
@@ -69,6 +70,7 @@ struct LinearHead {
   }
 
   /// Back through `logits`:  df = sum over the blocks of dz_t W_t,  dW_t += dz_t^T f,  db_t += sum of dz_t over the rows.
+  /// Squares of the samples' own instead:  dW_t += (dz_t^2)^T f^2,  db_t += sum of dz_t^2;  df is the same.
   /// Blocks that stand still get no gradient but pass theirs on.
   /// @param[in]  features [B, L], d_logits [B, C], host memory
   /// @param[out] d_features [B, L]
@@ -76,18 +78,27 @@ struct LinearHead {
   /// @throws ValueError without a class;  ShapeError when the extents do not fit.   Cost: 4 * B * C * L flop
   template <class Exec, class T>
   void backward(Exec const& exec, ParameterStore<T> const& store, NonDeduced<MatrixView<T const>> features, NonDeduced<MatrixView<T const>> d_logits, NonDeduced<MatrixView<T>> d_features,
-                ParameterStore<T>& gradients) const {
+                ParameterStore<T>& gradients, Accumulates what = Accumulates::sums) const {
     auto const blocks = head_blocks(store);
     detail::check_logits("LinearHead::backward", blocks, store, features.shape(), d_logits.shape());
     detail::check_gradients("LinearHead::backward", store, gradients, features.shape(), d_features.shape());
     auto df = Matrix<double>::zeros(features.shape());
     for (HeadBlock const& block : blocks) {
-      auto const dz = detail::block_columns(d_logits, block.first, block.classes);
+      auto dz = detail::block_columns(d_logits, block.first, block.classes);
       if (detail::all_zero(dz)) { continue; }
       kernels::column_products(exec, detail::turned(dz.cview()).cview(), store.template view<2>(block.weight), df.view());
+      if (what == Accumulates::squares) {
+        for (double& d : dz) { d *= d; }
+      }
       if (store.segment(block.weight).trainable_rows > 0) {
         auto dw = Matrix<double>::zeros({block.classes, features.extent(1)});
-        kernels::column_products(exec, dz.cview(), features, dw.view());
+        if (what == Accumulates::squares) {
+          Matrix<double> squared(features.shape());
+          std::transform(features.begin(), features.end(), squared.begin(), [](T f) { return static_cast<double>(f) * static_cast<double>(f); });
+          kernels::column_products(exec, dz.cview(), squared.cview(), dw.view());
+        } else {
+          kernels::column_products(exec, dz.cview(), features, dw.view());
+        }
         detail::add_rounded(dw.data(), dw.size(), gradients.template view<2>(block.weight).data());
       }
       if (!block.bias.empty() && store.segment(block.bias).trainable_rows > 0) {

@@ -6,6 +6,7 @@
 #include <accrete/host/activation.hpp>
 #include <accrete/host/attention.hpp>
 #include <accrete/host/attention_backward.hpp>
+#include <accrete/host/column_squares.hpp>
 #include <accrete/host/column_sums.hpp>
 #include <accrete/host/dense.hpp>
 #include <accrete/host/dropout.hpp>
@@ -18,6 +19,7 @@
 #include <accrete/host/tokens.hpp>
 #include <accrete/host/transfer.hpp>
 #include <accrete/host/weight_gradient.hpp>
+#include <accrete/host/weight_gradient_squares.hpp>
 #if ACCRETE_WITH_ONEDNN
 #include <accrete/host/onednn.hpp>
 #else

@@ -55,8 +55,8 @@ inline constexpr bool in_pairs = std::is_same_v<Element, bfloat16_pair>;
 
 /// How the left operand lies in memory: row after row of the result, or one column of it (all rows at one depth) after the other.
 enum class TileLeft { rows, columns };
-/// Whether a product replaces what stands in its place.
-enum class TileResult { replace, add };
+/// What a product does to what stands in its place: it takes it, or is added to it, or its elements' squares are.
+enum class TileResult { replace, add, add_square };
 
 /// Operands of one tile: y = a b. All distances are in elements.
 template <class Element>
@@ -97,7 +97,11 @@ void multiply_tile(TileOperands<Element> const& o) {
     ACCRETE_UNROLL
     for (int j = 0; j < Vectors; ++j) {
       Sum* const place = o.y + i * o.y_stride + j * step;
-      simd::store(place, Result == TileResult::add ? simd::load(place) + sum[i][j] : sum[i][j]);
+      if constexpr (Result == TileResult::add_square) {
+        simd::store(place, simd::multiply_add(sum[i][j], sum[i][j], simd::load(place)));
+      } else {
+        simd::store(place, Result == TileResult::add ? simd::load(place) + sum[i][j] : sum[i][j]);
+      }
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <string_view>
+#include <utility>
 
 namespace accrete {
 
@@ -26,6 +27,20 @@ template <class M>
 concept FoldsParameters = requires(M const& merge, typename M::State& state, VectorView<float> kept, VectorView<float const> fresh) {
   merge.fold(state, kept, fresh);
 };
+
+/// Folds as well, and weighs parameters by their Fisher information (train/fisher.hpp), for which its settings are asked:
+///   asks_for_fisher()   whether this task's is wanted;   fisher   how it is estimated
+///   fold(state, kept [P], fresh [P], fisher [P])   the last empty where nothing was asked for
+template <class M>
+concept NeedsFisher = requires(M const& merge, typename M::State& state, VectorView<float> kept, VectorView<float const> fresh, Vector<float> fisher) {
+  { merge.asks_for_fisher() } -> std::same_as<bool>;
+  merge.fisher;
+  merge.fold(state, kept, fresh, std::move(fisher));
+};
+
+/// Is asked to fold when the first task ends too, with what was there before it as what is kept.
+template <class M>
+concept FoldsFirstTask = M::folds_first_task;
 
 /// Moves the learning parameters after every step of an optimiser as well.
 template <class M>
@@ -47,6 +62,6 @@ concept AveragesBeside = HasMergeState<M> &&
 
 /// What becomes of parameters when a task ends.
 template <class M>
-concept MergeRule = std::copyable<M> && HasMergeState<M> && FoldsParameters<M>;
+concept MergeRule = std::copyable<M> && HasMergeState<M> &&(FoldsParameters<M> || NeedsFisher<M>);
 
 }  // namespace accrete

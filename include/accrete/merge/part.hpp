@@ -1,5 +1,7 @@
 #pragma once
 
+#include <accrete/core/parameter_store.hpp>
+
 #include <string_view>
 
 namespace accrete {
@@ -9,6 +11,30 @@ struct OfBackbone {
   static constexpr std::string_view name = "backbone";
   static constexpr bool of_prompt = false;
   [[nodiscard]] static constexpr bool takes(std::string_view /*segment*/) { return true; }
+};
+
+/// Of the backbone, scales and shifts of the norms.
+struct OfNorms {
+  static constexpr std::string_view name = "norms";
+  static constexpr bool of_prompt = false;
+  [[nodiscard]] static constexpr bool takes(std::string_view segment) { return segment.find("norm") != std::string_view::npos; }
+};
+
+/// Of the backbone, the matrices of attention and MLP, low-rank factors included; no biases, norms and embeddings.
+struct OfAttentionAndMlp {
+  static constexpr std::string_view name = "attention-and-mlp";
+  static constexpr bool of_prompt = false;
+  [[nodiscard]] static constexpr bool takes(std::string_view segment) {
+    bool const inside = segment.find(".attn.") != std::string_view::npos || segment.find(".mlp.") != std::string_view::npos;
+    return inside && (segment.ends_with(".weight") || segment.ends_with(".a") || segment.ends_with(".b"));
+  }
+};
+
+/// Of the backbone, published values that a tuning moves beside parts of its own (role `trunk`).
+struct OfTrunk {
+  static constexpr std::string_view name = "trunk";
+  static constexpr bool of_prompt = false;
+  [[nodiscard]] static constexpr bool takes(std::string_view /*segment*/, std::string_view role) { return role == "trunk"; }
 };
 
 /// Everything that a prompt learns, as far as it was there before the task.
@@ -37,8 +63,18 @@ struct MergedPart<M> {
 };
 }  // namespace detail
 
-/// Which parameters a rule merges: its `Part`, those of the backbone where it names none.
+/// Which parameters a rule merges: its `Part`, those of the backbone where it names none. What it does not take stays as the task left it.
 template <class M>
 using MergedPart = typename detail::MergedPart<M>::Type;
+
+/// Whether a part takes a segment, by its name or by name and role.
+template <class Part>
+[[nodiscard]] bool takes_segment(ParameterSegment const& segment) {
+  if constexpr (requires { Part::takes(segment.name, segment.role); }) {
+    return Part::takes(segment.name, segment.role);
+  } else {
+    return Part::takes(segment.name);
+  }
+}
 
 }  // namespace accrete

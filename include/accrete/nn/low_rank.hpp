@@ -7,6 +7,7 @@
 #include <accrete/kernels/transfer.hpp>
 #include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/layer_parameters.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <algorithm>
 #include <array>
@@ -55,20 +56,20 @@ class LowRank {
     kernels::product(exec, RowsView<T>(middle.view()), down_back_, {.accumulate = true}, dx);
   }
 
-  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T),   and where the scale learns ds += <B, dy^T (x A^T)>.
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch) const {
+  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T),   and where the scale learns ds += <B, dy^T (x A^T)>; or the squares of the samples' own.
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     auto const middle = scratch.template lease<T>(Shape<2>{dy.rows, rank_});
     RowsView<T> const rows(middle.view());
     if (a_.learns) {
       kernels::product(exec, part(dy), up_back_, {}, rows);
-      kernels::weight_gradient(exec, RowsView<T const>(rows), RowsView<T const>(x), a_.matrix(gradients, rank_));
+      how.add_weight_gradient(exec, rows, x, a_.matrix(gradients, rank_));
     }
     if (factor_) {
       kernels::product(exec, x, down_, {}, rows);
-      accumulate_scaled(exec, dy, rows, gradients, scratch);
+      accumulate_scaled(exec, dy, rows, gradients, scratch, how);
     } else if (b_.learns) {
       kernels::product(exec, x, down_, {}, rows);
-      kernels::weight_gradient(exec, RowsView<T const>(part(dy)), RowsView<T const>(rows), b_.matrix(gradients, rows_));
+      how.add_weight_gradient(exec, part(dy), rows, b_.matrix(gradients, rows_));
     }
   }
 
@@ -94,15 +95,15 @@ class LowRank {
   }
 
   /// @param[in] middle  x A^T
-  void accumulate_scaled(Exec const& exec, RowsView<T> dy, RowsView<T> middle, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate_scaled(Exec const& exec, RowsView<T> dy, RowsView<T> middle, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     auto const product = scratch.template lease<S>(Shape<2>{rows_, rank_});
-    kernels::fill(exec, VectorView<S>(product.data(), {rows_ * rank_}), S{0});
-    kernels::weight_gradient(exec, RowsView<T const>(part(dy)), RowsView<T const>(middle), product.view());
-    if (b_.learns) { kernels::scale_columns(exec, RowsView<S const>(RowsView<S>(product.view())), scales_.view(), VectorView<S const>(), RowsView<S>(b_.matrix(gradients, rows_)), true); }
-    if (factor_.learns) {
-      Index const count = rows_ * rank_;
-      kernels::column_dots(exec, RowsView<S const>(product.data(), count, 1, 1), RowsView<S const>(unscaled_b_.data(), count, 1, 1), factor_.vector(gradients));
-    }
+    Index const count = rows_ * rank_;
+    how.for_samples(part(dy), middle, [&](RowsView<T> own_dy, RowsView<T> own_middle) {
+      kernels::fill(exec, VectorView<S>(product.data(), {count}), S{0});
+      kernels::weight_gradient(exec, RowsView<T const>(own_dy), RowsView<T const>(own_middle), product.view());
+      if (factor_.learns) { how.add_dot(exec, VectorView<S>(product.data(), {count}), unscaled_b_.view(), factor_.vector(gradients), scratch); }
+      if (b_.learns) { how.add_scaled(exec, RowsView<S>(product.view()), scales_.view(), RowsView<S>(b_.matrix(gradients, rows_))); }
+    });
   }
 
   template <class Y>

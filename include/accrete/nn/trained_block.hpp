@@ -8,6 +8,7 @@
 #include <accrete/kernels/transfer.hpp>
 #include <accrete/nn/block.hpp>
 #include <accrete/nn/compensated_attention.hpp>
+#include <accrete/nn/summation.hpp>
 #include <accrete/nn/trained_block_rows.hpp>
 #include <accrete/nn/trained_bottleneck.hpp>
 #include <accrete/nn/trained_linear.hpp>
@@ -201,10 +202,10 @@ class TrainedBlock {
     norm1_.backward(exec, all_rows(tape.x), RowsView<T>(d.norm1), all_rows(d_in));
   }
 
-  /// Adds the gradients of everything that learns here.
-  void accumulate(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch) const {
-    if (learns_in_attention()) { accumulate_attention(exec, tape, draw, d, gradients, scratch); }
-    if (learns_in_mlp()) { accumulate_mlp(exec, tape, draw, d, gradients, scratch); }
+  /// Adds the gradients of everything that learns here, or the squares of the samples' own.
+  void accumulate(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
+    if (learns_in_attention()) { accumulate_attention(exec, tape, draw, d, gradients, scratch, how); }
+    if (learns_in_mlp()) { accumulate_mlp(exec, tape, draw, d, gradients, scratch, how); }
   }
 
  private:
@@ -267,12 +268,12 @@ class TrainedBlock {
     });
   }
 
-  void accumulate_beside(Exec const& exec, MatrixView<T> normed, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate_beside(Exec const& exec, MatrixView<T> normed, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     Index const batch = tape.x.extent(0);
     for_even_rows(batch, [&](Index first, Index count) {
       auto const units = [&](MatrixView<T> all) { return detail::of_sequences(all, batch, first, count); };
       beside_->accumulate(exec, even_rows(normed.data(), tape.x.extent(1), first, count), even_rows(d.projected.data(), tape.middle.extent(1), first, count), units(tape.beside), count,
-                          draw_from(draw, first), units(d.beside), gradients, scratch);
+                          draw_from(draw, first), units(d.beside), gradients, scratch, Summation{how.squares() ? count : 0});
     });
   }
 
@@ -369,40 +370,53 @@ class TrainedBlock {
     for (Index row = 0; row < form_.pooled_rows; ++row) { query_.backward(exec, one_row(d.qkv, batch, row), one_row(d.norm1, batch, row), true, scratch); }
   }
 
-  void accumulate_attention(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate_attention(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     Index const batch = tape.x.extent(0);
-    projection_.accumulate(exec, RowsView<T>(tape.heads), RowsView<T>(tape.projected), RowsView<T>(d.projected), gradients, scratch);
+    projection_.accumulate(exec, RowsView<T>(tape.heads), RowsView<T>(tape.projected), RowsView<T>(d.projected), gradients, scratch, how);
     if (query_.learns() || (few_rows() && key_value_.learns()) || (beside_ && beside_->learns())) {
       auto const normed = scratch.template lease<T>(Shape<2>{all_rows(tape.x).rows, form_.width});
       norm1_.forward(exec, all_rows(tape.x), RowsView<T>(normed.view()));
       if (few_rows()) {
-        key_value_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.key_value), RowsView<T>(d.key_value), gradients, scratch);
-        for (Index row = 0; row < form_.pooled_rows; ++row) {
-          query_.accumulate(exec, one_row(normed.view(), batch, row), one_row(tape.qkv, batch, row), one_row(d.qkv, batch, row), gradients, scratch);
+        key_value_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.key_value), RowsView<T>(d.key_value), gradients, scratch, how);
+        if (how.squares()) {
+          accumulate_pooled(exec, tape, d, gradients, scratch, how);
+        } else {
+          for (Index row = 0; row < form_.pooled_rows; ++row) {
+            query_.accumulate(exec, one_row(normed.view(), batch, row), one_row(tape.qkv, batch, row), one_row(d.qkv, batch, row), gradients, scratch, how);
+          }
         }
       } else {
-        query_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.qkv), RowsView<T>(d.qkv), gradients, scratch);
+        query_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.qkv), RowsView<T>(d.qkv), gradients, scratch, how);
       }
-      if (beside_) { accumulate_beside(exec, normed.view(), tape, draw, d, gradients, scratch); }
+      if (beside_) { accumulate_beside(exec, normed.view(), tape, draw, d, gradients, scratch, how); }
     }
-    norm1_.accumulate(exec, all_rows(tape.x), RowsView<T>(d.norm1), gradients, scratch);
+    norm1_.accumulate(exec, all_rows(tape.x), RowsView<T>(d.norm1), gradients, scratch, how);
   }
 
-  void accumulate_mlp(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch) const {
+  /// The queries of the few rows side by side, sample after sample.
+  void accumulate_pooled(Exec const& exec, Tape const& tape, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+    Index const batch = tape.x.extent(0);
+    auto const normed = scratch.template lease<T>(Shape<2>{batch * form_.pooled_rows, form_.width});
+    Index const step = tape.x.extent(1) * form_.width;
+    for (Index row = 0; row < form_.pooled_rows; ++row) { norm1_.forward(exec, RowsView<S>(tape.x.data() + row * form_.width, batch, form_.width, step), one_row(normed.view(), batch, row)); }
+    query_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.qkv), RowsView<T>(d.qkv), gradients, scratch, how);
+  }
+
+  void accumulate_mlp(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     if (second_.learns()) {
       auto const units = scratch.template lease<T>(tape.hidden.shape());
       with_hidden(exec, tape, scratch, [&](RowsView<T> u) { kernels::activate(exec, form_.activation, RowsView<T const>(u), RowsView<T>(units.view())); });
-      second_.accumulate(exec, RowsView<T>(units.view()), RowsView<T>(tape.expanded), RowsView<T>(sequential() ? d.mlp : d.out), gradients, scratch);
+      second_.accumulate(exec, RowsView<T>(units.view()), RowsView<T>(tape.expanded), RowsView<T>(sequential() ? d.mlp : d.out), gradients, scratch, how);
     }
     if (first_.learns()) {
       auto const normed = scratch.template lease<T>(tape.heads.shape());
       norm2_.forward(exec, all_rows(tape.middle), RowsView<T>(normed.view()));
-      first_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.hidden), RowsView<T>(d.hidden), gradients, scratch);
+      first_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.hidden), RowsView<T>(d.hidden), gradients, scratch, how);
     }
-    norm2_.accumulate(exec, all_rows(tape.middle), RowsView<T>(d.norm2), gradients, scratch);
+    norm2_.accumulate(exec, all_rows(tape.middle), RowsView<T>(d.norm2), gradients, scratch, how);
     if (!bottleneck_) { return; }
     Index const batch = tape.x.extent(0);
-    auto const add = [&](RowsView<T> x) { bottleneck_->accumulate(exec, x, RowsView<T>(d.out), tape.bottleneck, batch, draw, d.bottleneck, gradients, scratch); };
+    auto const add = [&](RowsView<T> x) { bottleneck_->accumulate(exec, x, RowsView<T>(d.out), tape.bottleneck, batch, draw, d.bottleneck, gradients, scratch, how); };
     if (sequential()) {
       add(RowsView<T>(tape.mlp));
     } else {

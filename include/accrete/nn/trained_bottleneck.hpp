@@ -8,9 +8,9 @@
 #include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/product.hpp>
 #include <accrete/kernels/transfer.hpp>
-#include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/bottleneck.hpp>
 #include <accrete/nn/layer_parameters.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <algorithm>
 #include <string>
@@ -98,23 +98,24 @@ class TrainedBottleneck {
     if (dx.rows > 0) { kernels::product(exec, RowsView<T>(d_pre), down_back_, {.accumulate = true}, dx); }
   }
 
-  /// Adds the gradients of what learns here.
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients,
-                  Scratch const& scratch) const {
-    if (down_weight_.learns) { kernels::weight_gradient(exec, RowsView<T const>(d_pre), RowsView<T const>(x), down_weight_.matrix(gradients, middle_)); }
-    if (down_bias_.learns) { kernels::column_sums(exec, RowsView<T const>(d_pre), down_bias_.vector(gradients)); }
-    if (learned_scale_) { return accumulate_scaled(exec, dy, pre, batch, draw, gradients, scratch); }
+  /// Adds the gradients of what learns here, or the squares of the samples' own.
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, MatrixView<T> d_pre, VectorView<S> gradients, Scratch const& scratch,
+                  Summation how = {}) const {
+    if (down_weight_.learns) { how.add_weight_gradient(exec, RowsView<T>(d_pre), x, down_weight_.matrix(gradients, middle_)); }
+    if (down_bias_.learns) { how.add_column_sums(exec, RowsView<T>(d_pre), down_bias_.vector(gradients)); }
+    if (learned_scale_) { return accumulate_scaled(exec, dy, pre, batch, draw, gradients, scratch, how); }
     if (up_weight_.learns) {  // dU = dy^T (s h): the scale is cheapest at the narrow side
       auto const units = scratch.template lease<T>(pre.shape());
       activate(exec, pre, batch, draw, units.view());
       RowsView<T> const h(units.view());
       kernels::scale_columns(exec, RowsView<T const>(h), VectorView<S const>(scale_.data(), {middle_}), VectorView<S const>(), h, false);
-      kernels::weight_gradient(exec, RowsView<T const>(dy), RowsView<T const>(h), up_weight_.matrix(gradients, width_));
+      how.add_weight_gradient(exec, dy, h, up_weight_.matrix(gradients, width_));
     }
     if (up_bias_.learns) {
       auto const sums = scratch.template lease<S>(Shape<2>{1, width_});
       kernels::fill(exec, sums.view()[0], S{0});
-      kernels::column_sums(exec, RowsView<T const>(dy), sums.view()[0]);
+      how.add_column_sums(exec, dy, sums.view()[0]);
+      if (how.squares()) { kernels::scale_columns(exec, sums.view(), VectorView<S const>(scale_.data(), {width_}), VectorView<S const>(), sums.view(), false); }  // s^2 in all
       kernels::column_dots(exec, RowsView<S const>(scale_.data(), 1, width_, width_), RowsView<S const>(sums.view()), up_bias_.vector(gradients));
     }
   }
@@ -135,25 +136,22 @@ class TrainedBottleneck {
     kernels::upload(exec, host_unscaled_.cview(), unscaled_.view());
   }
 
-  /// With G = dy^T h and g = sum of dy over the rows:  dU += s G,  dc += s g,  ds += <U, G> + <c, g>.
-  void accumulate_scaled(Exec const& exec, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, VectorView<S> gradients, Scratch const& scratch) const {
+  /// With G = dy^T h and g = sum of dy over the rows:  dU += s G,  dc += s g,  ds += <U, G> + <c, g>, or the squares of the samples' own.
+  void accumulate_scaled(Exec const& exec, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     auto const units = scratch.template lease<T>(pre.shape());
     activate(exec, pre, batch, draw, units.view());
     auto const sums = scratch.template lease<S>(unscaled_.shape());
-    kernels::fill(exec, sums.view(), S{0});
     MatrixView<S> const weight(sums.data(), {width_, middle_});
-    VectorView<S> const bias(sums.data() + weight.size(), {width_});
-    kernels::weight_gradient(exec, RowsView<T const>(dy), RowsView<T const>(RowsView<T>(units.view())), weight);
-    kernels::column_sums(exec, RowsView<T const>(dy), bias);
-    auto const add = [&](MatrixView<S> from, MatrixView<S> to) {
-      kernels::scale_columns(exec, RowsView<S const>(RowsView<S>(from)), VectorView<S const>(scale_.data(), {from.extent(1)}), VectorView<S const>(), RowsView<S>(to), true);
-    };
-    if (up_weight_.learns) { add(weight, up_weight_.matrix(gradients, width_)); }
-    if (up_bias_.learns) { add(MatrixView<S>(bias.data(), {1, width_}), up_bias_.matrix(gradients, 1)); }
-    if (learned_scale_.learns) {
-      Index const count = unscaled_.size();
-      kernels::column_dots(exec, RowsView<S const>(sums.data(), count, 1, 1), RowsView<S const>(unscaled_.data(), count, 1, 1), learned_scale_.vector(gradients));
-    }
+    MatrixView<S> const bias(sums.data() + weight.size(), {1, width_});
+    how.for_samples(dy, RowsView<T>(units.view()), [&](RowsView<T> own_dy, RowsView<T> own_units) {
+      kernels::fill(exec, sums.view(), S{0});
+      kernels::weight_gradient(exec, RowsView<T const>(own_dy), RowsView<T const>(own_units), weight);
+      kernels::column_sums(exec, RowsView<T const>(own_dy), bias[0]);
+      if (learned_scale_.learns) { how.add_dot(exec, sums.view(), unscaled_.view(), learned_scale_.vector(gradients), scratch); }
+      auto const add = [&](MatrixView<S> from, MatrixView<S> to) { how.add_scaled(exec, RowsView<S>(from), VectorView<S const>(scale_.data(), {from.extent(1)}), RowsView<S>(to)); };
+      if (up_weight_.learns) { add(weight, up_weight_.matrix(gradients, width_)); }
+      if (up_bias_.learns) { add(bias, up_bias_.matrix(gradients, 1)); }
+    });
   }
 
   void pack(Exec const& exec, MatrixView<S const> weight, VectorView<S const> bias, kernels::WeightOrder order, typename Exec::PackedWeights& packed) const {

@@ -53,9 +53,9 @@ class TrainedClassAttention {
     in_parts(exec, batch, length, [&](Exec const& own, Index first, Index count) { block_.forward(own, {}, tape.part(first, count), {}, out.slice(first, count), scratch); });
   }
 
-  /// Adds the gradients of what learns here.
+  /// Adds the gradients of what learns here, or the squares of the samples' own.
   /// @param[in] d_features [B, D];  @param[out] d_tokens [B, N, D], or empty where nobody needs it
-  void backward(Exec const& exec, MatrixView<S const> d_features, TensorView<S, 3> d_tokens, VectorView<S> gradients, Scratch const& scratch) const {
+  void backward(Exec const& exec, MatrixView<S const> d_features, TensorView<S, 3> d_tokens, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     BlockTape<T> const tape = tape_->storage.views(tape_->x.view());
     Index const batch = tape.x.extent(0);
     Index const length = tape.x.extent(1);
@@ -70,8 +70,8 @@ class TrainedClassAttention {
       auto const in = reach.input ? d_in.view().slice(first, count) : TensorView<S, 3>();
       block_.backward(own, {}, tape.part(first, count), {}, reach, d_out.view().slice(first, count), in, d.part(first, count), {}, scratch);
     });
-    block_.accumulate(exec, tape, {}, d, gradients, scratch);
-    if (learned_token_.learns) { kernels::sum_tokens(exec, TensorView<S const, 3>(d_in.view()), 0, learned_token_.matrix(gradients, 1)); }
+    block_.accumulate(exec, tape, {}, d, gradients, scratch, how);
+    if (learned_token_.learns) { how.add_column_sums(exec, RowsView<S>(d_in.data(), batch, width, length * width), learned_token_.vector(gradients)); }
     if (!d_tokens.empty()) { kernels::remove_tokens(exec, TensorView<S const, 3>(d_in.view()), 0, d_tokens); }
   }
 

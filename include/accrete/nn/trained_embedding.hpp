@@ -3,6 +3,7 @@
 #include <accrete/core/scratch.hpp>
 #include <accrete/kernels/tokens.hpp>
 #include <accrete/kernels/transfer.hpp>
+#include <accrete/nn/summation.hpp>
 #include <accrete/nn/trained_linear.hpp>
 
 #include <array>
@@ -59,27 +60,27 @@ class TrainedEmbedding {
     kernels::assemble_tokens(exec, MatrixView<S const>(rows.view()), prefix_.view(), positions_.view(), tokens);
   }
 
-  /// Adds the gradients of what learns here.
+  /// Adds the gradients of what learns here, or the squares of the samples' own.
   /// @param[in] d_tokens [B, P + G, D]
-  void accumulate(Exec const& exec, TensorView<float const, 4> images, MatrixView<T> raw, TensorView<S, 3> d_tokens, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate(Exec const& exec, TensorView<float const, 4> images, MatrixView<T> raw, TensorView<S, 3> d_tokens, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     TensorView<S const, 3> const d(d_tokens);
     Index row = 0;
     for (std::size_t i = 0; i + 1 < names.size(); ++i) {
       Index const count = values_[i].size() / form_.width;
-      if (learned_[i].learns) { kernels::sum_tokens(exec, d, row, learned_[i].matrix(gradients, count)); }
+      if (learned_[i].learns) { add_tokens(exec, d, row, learned_[i].matrix(gradients, count), how); }
       row += count;
     }
     if (LearnedPart const& positions = learned_.back(); positions.learns) {
       auto const table = positions.matrix(gradients, form_.positioned + form_.patches);
-      if (form_.positioned > 0) { kernels::sum_tokens(exec, d, 0, table.slice(0, form_.positioned)); }
-      kernels::sum_tokens(exec, d, form_.prefix, table.slice(form_.positioned, form_.patches));
+      if (form_.positioned > 0) { add_tokens(exec, d, 0, table.slice(0, form_.positioned), how); }
+      add_tokens(exec, d, form_.prefix, table.slice(form_.positioned, form_.patches), how);
     }
     if (!projection_.learns()) { return; }
     Index const batch = d_tokens.extent(0);
     auto const patches = scratch.template lease<S>(Shape<3>{batch, form_.patches, form_.width});
     kernels::take_tokens(exec, d, form_.prefix, patches.view());
     auto const rows = scratch.template lease<T>(Shape<2>{batch * form_.patches, form_.width});
-    auto const use = [&](RowsView<T> dy) { with_columns(exec, images, scratch, [&](RowsView<T> columns) { projection_.accumulate(exec, columns, RowsView<T>(raw), dy, gradients, scratch); }); };
+    auto const use = [&](RowsView<T> dy) { with_columns(exec, images, scratch, [&](RowsView<T> columns) { projection_.accumulate(exec, columns, RowsView<T>(raw), dy, gradients, scratch, how); }); };
     if constexpr (std::is_same_v<S, T>) {
       use(RowsView<T>(patches.data(), batch * form_.patches, form_.width, form_.width));
     } else {
@@ -91,6 +92,13 @@ class TrainedEmbedding {
  private:
   /// In the order of the sequence; positions last.
   inline static std::array<std::string, 4> const names{"cls_token", "dist_token", "reg_token", "pos_embed"};
+
+  /// Each sequence has one of every row, so that the rows of a sample are summed as they stand.
+  static void add_tokens(Exec const& exec, TensorView<S const, 3> d, Index first, MatrixView<S> to, Summation how) {
+    if (!how.squares()) { return kernels::sum_tokens(exec, d, first, to); }
+    RowsView<S const> const rows(d.data() + first * d.extent(2), d.extent(0), to.size(), d.extent(1) * d.extent(2));
+    kernels::column_dots(exec, rows, rows, VectorView<S>(to.data(), {to.size()}));
+  }
 
   [[nodiscard]] bool learns_rows() const {
     bool any = false;

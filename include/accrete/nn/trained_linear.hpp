@@ -4,9 +4,9 @@
 #include <accrete/kernels/column_sums.hpp>
 #include <accrete/kernels/product.hpp>
 #include <accrete/kernels/transfer.hpp>
-#include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/layer_parameters.hpp>
 #include <accrete/nn/low_rank.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <algorithm>
 #include <string>
@@ -125,16 +125,16 @@ class TrainedLinear {
     });
   }
 
-  /// Adds the gradients of everything that learns here.
+  /// Adds the gradients of everything that learns here, or the squares of the samples' own.
   /// @param[in] x [rows, in];  @param[in] raw [rows, out] where `keeps_raw()`;  @param[in] dy [rows, out];  @param[in,out] gradients  laid out as the store's buffer
-  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> raw, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch) const {
-    if (scale_.learns || learned_gain_.learns) { accumulate_factors(exec, raw, dy, gradients, scratch); }
+  void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> raw, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
+    if (scale_.learns || learned_gain_.learns) { accumulate_factors(exec, raw, dy, gradients, scratch, how); }
     bool const inner = learned_weight_.learns || learned_bias_.learns || !low_rank_.empty();
     if (!inner) { return; }
     with_raw_gradient(exec, dy, scratch, [&](RowsView<T> d_raw) {
-      if (learned_weight_.learns) { kernels::weight_gradient(exec, RowsView<T const>(d_raw), RowsView<T const>(x), learned_weight_.matrix(gradients, count_)); }
-      if (learned_bias_.learns) { kernels::column_sums(exec, RowsView<T const>(d_raw), learned_bias_.vector(gradients)); }
-      for (auto const& part : low_rank_) { part.accumulate(exec, x, d_raw, gradients, scratch); }
+      if (learned_weight_.learns) { how.add_weight_gradient(exec, d_raw, x, learned_weight_.matrix(gradients, count_)); }
+      if (learned_bias_.learns) { how.add_column_sums(exec, d_raw, learned_bias_.vector(gradients)); }
+      for (auto const& part : low_rank_) { part.accumulate(exec, x, d_raw, gradients, scratch, how); }
     });
   }
 
@@ -221,17 +221,17 @@ class TrainedLinear {
   }
 
   /// With a gain and SSF: y = gain (scale raw + shift); with a gain alone: y = gain raw.
-  void accumulate_factors(Exec const& exec, RowsView<T> raw, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch) const {
-    if (learned_gain_.learns) { kernels::column_dots(exec, RowsView<T const>(dy), RowsView<T const>(raw), learned_gain_.vector(gradients)); }
+  void accumulate_factors(Exec const& exec, RowsView<T> raw, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+    if (learned_gain_.learns) { how.add_column_dots(exec, dy, raw, learned_gain_.vector(gradients)); }
     if (!scale_.learns) { return; }
-    auto const use = [&](RowsView<T const> d_bent) {
-      kernels::column_dots(exec, d_bent, RowsView<T const>(raw), scale_.vector(gradients));
-      kernels::column_sums(exec, d_bent, shift_.vector(gradients));
+    auto const use = [&](RowsView<T> d_bent) {
+      how.add_column_dots(exec, d_bent, raw, scale_.vector(gradients));
+      how.add_column_sums(exec, d_bent, shift_.vector(gradients));
     };
-    if (gain_.empty()) { return use(RowsView<T const>(dy)); }
+    if (gain_.empty()) { return use(dy); }
     auto const scaled = scratch.template lease<T>(Shape<2>{dy.rows, dy.width});
     kernels::scale_columns(exec, RowsView<T const>(dy), host_gain_.view(), VectorView<S const>(), RowsView<T>(scaled.view()), false);
-    use(RowsView<T const>(scaled.view()));
+    use(RowsView<T>(scaled.view()));
   }
 
   Index count_ = 0;

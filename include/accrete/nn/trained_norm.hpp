@@ -4,8 +4,10 @@
 #include <accrete/kernels/column_sums.hpp>
 #include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/layer_norm.hpp>
+#include <accrete/kernels/parts.hpp>
 #include <accrete/kernels/transfer.hpp>
 #include <accrete/nn/layer_parameters.hpp>
+#include <accrete/nn/summation.hpp>
 
 #include <string>
 
@@ -61,10 +63,11 @@ class TrainedNorm {
     kernels::layer_norm_backward(exec, RowsView<S const>(x), effective_gain_.there.view(), epsilon_, RowsView<Y const>(dy), dx);
   }
 
-  /// Adds the gradients of what learns here.
+  /// Adds the gradients of what learns here, or the squares of the samples' own.
   template <class Y>
-  void accumulate(Exec const& exec, RowsView<S> x, RowsView<Y> dy, VectorView<S> gradients, Scratch const& scratch) const {
+  void accumulate(Exec const& exec, RowsView<S> x, RowsView<Y> dy, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     if (!learns()) { return; }
+    if (how.squares()) { return accumulate_squares(exec, x, dy, gradients, scratch, how.samples); }
     Index const width = x.width;
     auto const sums = scratch.template lease<S>(Shape<2>{2, width});
     kernels::fill(exec, VectorView<S>(sums.data(), {2 * width}), S{0});
@@ -90,6 +93,34 @@ class TrainedNorm {
   }
 
  private:
+  /// The gradients of each sample [B, D], and then their squares.
+  template <class Y>
+  void accumulate_squares(Exec const& exec, RowsView<S> x, RowsView<Y> dy, VectorView<S> gradients, Scratch const& scratch, Index samples) const {
+    Index const rows = x.rows / samples;
+    auto const memory = scratch.template lease<S>(Shape<2>{2 * samples, x.width});
+    kernels::fill(exec, VectorView<S>(memory.data(), {memory.view().size()}), S{0});
+    MatrixView<S> const by_xhat = memory.view().slice(0, samples);
+    MatrixView<S> const plain = memory.view().slice(samples, samples);
+    kernels::for_parts(exec, samples, 1, [&](Exec const& part, Index first, Index count) {
+      for (Index b = first; b < first + count; ++b) {
+        RowsView<S const> const own(x.row(b * rows), rows, x.width, x.stride);
+        kernels::layer_norm_parameter_gradients(part, own, epsilon_, RowsView<Y const>(dy.row(b * rows), rows, dy.width, dy.stride), by_xhat[b], plain[b]);
+      }
+    });
+    auto const add = [&](LearnedPart const& part, MatrixView<S> own) {
+      if (part.learns) { kernels::column_dots(exec, own, own, part.vector(gradients)); }
+    };
+    if (!scale_) {
+      add(learned_gain_, by_xhat);
+      return add(learned_offset_, plain);
+    }
+    add(shift_, plain);
+    if (!scale_.learns) { return; }
+    kernels::scale_columns(exec, by_xhat, own_gain_.view(), VectorView<S const>(), by_xhat, false);
+    kernels::scale_columns(exec, plain, own_offset_.view(), VectorView<S const>(), by_xhat, true);
+    add(scale_, by_xhat);
+  }
+
   struct Both {
     Vector<S> here;                          // host memory
     Vector<S, typename Exec::Memory> there;  // the executor's

@@ -11,6 +11,7 @@
 #include <accrete/prompt/concept.hpp>
 #include <accrete/stream/join.hpp>
 #include <accrete/train/checkpoint.hpp>
+#include <accrete/train/fisher.hpp>
 #include <accrete/train/gather_spans.hpp>
 #include <accrete/train/loss/concept.hpp>
 #include <accrete/train/memory.hpp>
@@ -33,6 +34,9 @@ namespace accrete {
 /// How a learner learns one task by gradient: what moves, the stage, and what the merge rule makes of it. Looks at the learner's parts and changes copies.
 template <class Backbone, class Prompt, class Head, class Merge, class Protocol>
 struct GradientTask {
+  static_assert(!NeedsFisher<Merge> || (Protocol::trains != Trains::none && LearnsByGradient<Head>),
+                "Fisher information comes from gradients under the head of all classes; give the Learner a protocol whose tasks learn by gradient, and a head that does");
+
   Backbone const& backbone;
   Prompt const& prompt;
   Head const& head;
@@ -52,6 +56,7 @@ struct GradientTask {
     typename Prompt::State prompt;
     std::optional<typename Head::State> head;  ///< only where the head itself is trained
     typename Merge::State merge;
+    Vector<float> fisher = {};  ///< of what the merge rule takes, of its store's layout; empty where it asks for none
   };
 
   /// Copies of everything that gradients move, ready for a task.
@@ -60,7 +65,7 @@ struct GradientTask {
       Index const first = plan.own_range().first;
       if (first < plan.task.first_class) { fail<ValueError>("Learner::observe", "each task has a classifier of its own, so that a class cannot come again (came: ", plan.classes.name(first), ")"); }
     }
-    Moved moved{backbone, prompt_state, std::nullopt, merge_state};
+    Moved moved{backbone, prompt_state, std::nullopt, merge_state, {}};
     if (Protocol::trains == Trains::every_task || tasks_seen == 0) { prompt.begin_task(moved.prompt, plan.task); }  // what is added must be learned
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state; }
@@ -89,6 +94,7 @@ struct GradientTask {
       if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head.class_means(*moved.head); }
       task.merge = step_merge(exec, moved);
       stage.train(moved.backbone, moved.prompt, head, moved.head->parameters(), task);
+      if constexpr (NeedsFisher<Merge>) { take_fisher(exec, moved, plan, examples, reading, run); }
     } else {
       typename Protocol::TrainedHead::Type const temporary{.seed = protocol.training.seed};
       typename Protocol::TrainedHead::Type::State state;
@@ -106,16 +112,14 @@ struct GradientTask {
       fold_prompt(moved);
     } else {
       auto& network = tuned_part(moved.backbone);
-      ParameterStore<float> const fresh = network.parameters();
-      ParameterStore<float> kept = tasks_seen > 0 ? tuned_part(backbone).parameters() : fresh;
-      auto const spans = fresh.trainable();
-      Vector<float> learned({span_elements(spans)});
-      Vector<float> merged(learned.shape());
-      gather_spans(fresh.values(), spans, learned.view());
-      gather_spans(std::as_const(kept).values(), spans, merged.view());
-      merge.fold(moved.merge, merged.view(), learned.cview());
-      scatter_spans(merged.cview(), spans, kept.values());
-      network.assign(std::move(kept));
+      ParameterStore<float> fresh = network.parameters();
+      ParameterStore<float> const& kept = keeps_something() ? tuned_part(backbone).parameters() : fresh;
+      std::vector<ParameterSpan> spans;
+      for (ParameterSpan const& span : fresh.trainable()) {
+        if (takes_segment<MergedPart<Merge>>(fresh.segments()[static_cast<std::size_t>(span.segment)])) { spans.push_back(span); }
+      }
+      fold_spans(moved, kept, spans, fresh, spans);
+      network.assign(std::move(fresh));
     }
   }
 
@@ -174,25 +178,51 @@ struct GradientTask {
     }
   }
 
+  /// Takes the Fisher information of what the task has learned, before anything is merged.
+  template <class Exec>
+  void take_fisher(Exec const& exec, Moved& moved, TaskPlan const& plan, Examples const& examples, Reading const& reading, TrainingRun const& run) const {
+    constexpr bool of_prompt = MergedPart<Merge>::of_prompt;
+    static_assert(of_prompt ? LearnedPrompt<Prompt> : !std::is_same_v<TuningOf<Backbone>, Frozen>, "Fisher information is taken of what learns below the head, and nothing that this rule merges does");
+    if (!merge.asks_for_fisher()) { return; }
+    moved.fisher = fisher_information < of_prompt ? FisherOf::prompt
+                                                  : FisherOf::network > (exec, tuned_part(moved.backbone), prompt, moved.prompt, head, std::as_const(*moved.head).parameters(), examples, plan.columns,
+                                                                         plan.task.index, merge.fisher, protocol.training, reading, run);
+  }
+
+  /// Whether what was there before the task counts as kept.
+  [[nodiscard]] bool keeps_something() const { return FoldsFirstTask<Merge> || tasks_seen > 0; }
+
+  /// Folds spans of one store into the same of another.
+  void fold_spans(Moved& moved, ParameterStore<float> const& kept, std::span<ParameterSpan const> kept_spans, ParameterStore<float>& fresh, std::span<ParameterSpan const> spans) const {
+    Vector<float> learned({span_elements(spans)});
+    Vector<float> merged(learned.shape());
+    gather_spans(std::as_const(fresh).values(), spans, learned.view());
+    gather_spans(kept.values(), kept_spans, merged.view());
+    if constexpr (NeedsFisher<Merge>) {
+      Vector<float> fisher({moved.fisher.empty() ? 0 : learned.size()});
+      if (!moved.fisher.empty()) { gather_spans(moved.fisher.cview(), spans, fisher.view()); }
+      moved.fisher = {};
+      merge.fold(moved.merge, merged.view(), learned.cview(), std::move(fisher));
+    } else {
+      merge.fold(moved.merge, merged.view(), learned.cview());
+    }
+    scatter_spans(merged.cview(), spans, fresh.values());
+  }
+
   /// Segments of a prompt that have grown since, or came new, stay as the task left them.
   void fold_prompt(Moved& moved) const {
     ParameterStore<float>& fresh = moved.prompt.parameters();
-    ParameterStore<float> const& before = tasks_seen > 0 ? prompt_state.parameters() : std::as_const(fresh);
+    ParameterStore<float> const& before = keeps_something() ? prompt_state.parameters() : std::as_const(fresh);
     std::vector<ParameterSpan> kept_spans;
     std::vector<ParameterSpan> spans;
     for (Index i = 0; i < fresh.size(); ++i) {
       ParameterSegment const& segment = fresh.segments()[static_cast<std::size_t>(i)];
-      bool const merges = MergedPart<Merge>::takes(segment.name) && before.contains(segment.name) && before.segment(segment.name).shape == segment.shape;
+      bool const merges = takes_segment<MergedPart<Merge>>(segment) && before.contains(segment.name) && before.segment(segment.name).shape == segment.shape;
       if (!merges || fresh.trainable_of(i).count == 0) { continue; }
       spans.push_back(fresh.trainable_of(i));
       kept_spans.push_back({0, before.offset(segment.name) + spans.back().first - fresh.offset(segment.name), spans.back().count});
     }
-    Vector<float> learned({span_elements(spans)});
-    Vector<float> merged(learned.shape());
-    gather_spans(std::as_const(fresh).values(), spans, learned.view());
-    gather_spans(before.values(), kept_spans, merged.view());
-    merge.fold(moved.merge, merged.view(), learned.cview());
-    scatter_spans(merged.cview(), spans, fresh.values());
+    fold_spans(moved, before, kept_spans, fresh, spans);
   }
 
   [[nodiscard]] static std::vector<Index> columns_of(ClassMap const& classes, Examples const& examples) {

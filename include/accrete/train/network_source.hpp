@@ -2,6 +2,7 @@
 
 #include <accrete/backbone/hook.hpp>
 #include <accrete/backbone/vit_trainer.hpp>
+#include <accrete/core/accumulates.hpp>
 #include <accrete/core/preprocessing.hpp>
 #include <accrete/core/rng.hpp>
 #include <accrete/core/tensor.hpp>
@@ -139,14 +140,14 @@ class NetworkSource {
   /// Begins a gradient with zero.
   void clear() { trainer_.zero_gradients(); }
 
-  /// Adds the gradients of this batch.
+  /// Adds the gradients of this batch; of the network, if asked, the squares of its samples' own.
   /// @param[in] d_features [B, D] host memory
-  void backward(MatrixView<float const> d_features) {
+  void backward(MatrixView<float const> d_features, Accumulates what = Accumulates::sums) {
     if constexpr (std::is_same_v<Memory, HostMemory>) {
-      trainer_.backward(d_features, detail::injected_by(hook_));
+      trainer_.backward(d_features, detail::injected_by(hook_), what);
     } else {
       kernels::upload(exec_, d_features, features_.view());
-      trainer_.backward(features_.cview(), detail::injected_by(hook_));
+      trainer_.backward(features_.cview(), detail::injected_by(hook_), what);
     }
   }
 

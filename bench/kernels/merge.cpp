@@ -1,0 +1,98 @@
+#include "limit.hpp"
+
+#include <accrete/merge/ema.hpp>
+#include <accrete/merge/fisher.hpp>
+#include <accrete/merge/periodic_average.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <string>
+
+/// One pass of a merge rule over all of a ViT-B/16, beside what memory gives: rules know no executor, so both run on one thread.
+namespace accrete::bench {
+namespace {
+
+constexpr Index parameters = 85798656;
+
+Vector<float> filled(float value) {
+  Vector<float> x({parameters});
+  std::fill(x.begin(), x.end(), value);
+  return x;
+}
+
+void report_bytes(benchmark::State& state, Index arrays) { state.SetBytesProcessed(state.iterations() * arrays * parameters * static_cast<Index>(sizeof(float))); }
+
+void raw_copy(benchmark::State& state) {
+  auto const from = filled(1.0F);
+  auto to = filled(0.0F);
+  for (auto _ : state) {
+    std::copy(from.begin(), from.end(), to.begin());
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, 2);
+}
+
+/// a <- a + s b: what an average must move.
+void raw_triad(benchmark::State& state) {
+  auto const b = filled(1.0F);
+  auto a = filled(0.0F);
+  for (auto _ : state) {
+    std::transform(a.begin(), a.end(), b.begin(), a.begin(), [](float x, float y) { return x + 0.5F * y; });
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, 3);
+}
+
+void ema(benchmark::State& state) {
+  auto const fresh = filled(1.0F);
+  auto kept = filled(0.0F);
+  Ema<> const rule{.decay = 0.9999};
+  Ema<>::State progress{true};
+  for (auto _ : state) {
+    rule.fold(progress, kept.view(), fresh.cview());
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, 3);
+}
+
+void periodic_average(benchmark::State& state) {
+  auto const fresh = filled(1.0F);
+  PeriodicAverage<1> const rule;
+  PeriodicAverage<1>::State progress;
+  rule.begin(progress, filled(0.0F).cview());
+  for (auto _ : state) {
+    rule.follow(progress, fresh.cview());
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, 3);
+}
+
+void fisher(benchmark::State& state) {
+  auto const fresh = filled(1.0F);
+  auto kept = filled(0.0F);
+  FisherMerge<> const rule;
+  FisherMerge<>::State progress;
+  rule.fold(progress, kept.view(), fresh.cview(), filled(1e-5F));
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto information = filled(2e-5F);
+    state.ResumeTiming();
+    rule.fold(progress, kept.view(), fresh.cview(), std::move(information));
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, 5);
+}
+
+bool const registered = [] {
+  auto const add = [](std::string const& name, void (*body)(benchmark::State&)) { measured(benchmark::RegisterBenchmark(axis(name, "P", parameters).c_str(), body)); };
+  add("merge/copy/raw/f32", raw_copy);
+  add("merge/triad/raw/f32", raw_triad);
+  add("merge/ema/accrete/f32", ema);
+  add("merge/periodic_average/accrete/f32", periodic_average);
+  add("merge/fisher/accrete/f32", fisher);
+  return true;
+}();
+
+}  // namespace
+}  // namespace accrete::bench
