@@ -55,6 +55,8 @@ CASES = {
     "cofima": Case(Cofima(alpha=0.4, cap=2e-4), 0.005, SEED + 4, trunk=0.03, milestone=20),
     "esn": Case(Esn(length=3), 0.01, SEED + 4),
 }
+"""Seeds and rates with which the votes decide what no member alone decides, ESN's second temperature is not its first, and
+float32 does not go its own way. CoFiMA's trunk has three hundredths of the head's rate: a tenth was too rough for that."""
 
 
 def drawer(random):
