@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ours beside PyTorch, OpenVINO and ONNX Runtime, in one run on this machine:
 #
-#   sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods|prompt_methods] [options of that script]   alone: features, then ranpac
+#   sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods|prompt_methods|mixture_methods] [options of that script]   alone: features, then ranpac
 #
 # PEERS_VENV   the virtual environment, made on first use   (build/peers-venv)
 # PEERS_BUILD  the build folder of our own programs         (build/release; configured first if it is not there)
@@ -32,15 +32,15 @@ run() {
       ;;
   esac
   case $name in
-    cifar | methods | prompt_methods) "$venv/bin/python" "bench/peers/$name.py" "$@" ;;
+    cifar | methods | prompt_methods | mixture_methods) "$venv/bin/python" "bench/peers/$name.py" "$@" ;;
     *) "$venv/bin/python" "bench/peers/$name.py" --build "$build" "$@" ;;
   esac
 }
 
 case ${1:-} in
-  "" | features | ranpac | cifar | train_step | methods | prompt_methods) ;;
+  "" | features | ranpac | cifar | train_step | methods | prompt_methods | mixture_methods) ;;
   *)
-    echo "usage: sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods|prompt_methods] [options]" >&2
+    echo "usage: sh bench/peers/run.sh [features|ranpac|cifar|train_step|methods|prompt_methods|mixture_methods] [options]" >&2
     exit 2
     ;;
 esac

@@ -77,7 +77,8 @@ concept ReportsItsFit = requires(H const& head, typename H::State const& state) 
 /// @tparam Backbone  `BackboneAdapter`: what turns pictures into features
 /// @tparam Prompt    `PromptStrategy`: what is injected into a frozen backbone
 /// @tparam Head      `ClassifierHead`: features to scores, and the statistics they rest on
-/// @tparam Merge     `MergeRule`: what becomes of parameters after a task
+/// @tparam Merge     `MergeRule`: what becomes of parameters after a task. One that averages beside what learns gives the learner a second network; the features of
+///                   both then stand side by side, those of what learned first, and a head such as `VotingHead` hears them all
 /// @tparam Protocol  `LearningProtocol`: which tasks learn by gradient
 ///
 /// Classes are named by text; the columns of the scores stand in the order in which the classes first came. Arguments are checked before
@@ -91,20 +92,23 @@ class Learner {
   static_assert(LearningProtocol<Protocol>, "the fifth argument of Learner must be a LearningProtocol");
   static_assert(Protocol::trains != Trains::none || std::is_same_v<Prompt, NoPrompt>, "a prompt learns by gradient; give the Learner a protocol whose tasks do");
   static_assert(Protocol::trains != Trains::none || !LearnsByGradient<Head>, "this head learns by gradient; give the Learner a protocol whose tasks do");
-  static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt>, "a backbone that keeps a network for every task does not ask a prompt; give the Learner one network");
+  static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt> || (SharesTrunk<Backbone> && !AsksForQueries<Prompt>),
+                "a backbone that keeps a network for every task asks no prompt, but for one without queries where all share a trunk; give the Learner one network");
+  static_assert(!BanksTunings<Backbone> || !AveragesBeside<Merge>, "a backbone that keeps a network for every task has no average beside it; give the Learner one network");
+  static_assert(!AveragesBeside<Merge> || Protocol::trains == Trains::every_task, "an average beside what learns needs a protocol whose every task learns by gradient");
 
   static constexpr bool by_gradient = Protocol::trains != Trains::none;
   /// Whether something below the head learns.
   static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
   /// Whether features of one image differ from task to task, so that a cache of them is of no use.
-  static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && !BanksTunings<Backbone>;
+  static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && (!BanksTunings<Backbone> || SharesTrunk<Backbone>);
   /// Whether a picture needs few of the backbone's networks, which the head names one by one.
   static constexpr bool asks_for_features = BanksTunings<Backbone> && AsksForFeatures<Head>;
 
  public:
   explicit Learner(Backbone backbone, Prompt prompt = {}, Head head = {}, Merge merge = {}, Protocol protocol = {})
       : backbone_(std::move(backbone)), prompt_(std::move(prompt)), head_(std::move(head)), merge_(std::move(merge)), protocol_(std::move(protocol)) {
-    if constexpr (LearnedPrompt<Prompt>) { prompt_.fit_place(prompt_state_, prompt_place(tuned_part(backbone_))); }
+    if constexpr (LearnedPrompt<Prompt>) { prompt_.fit_place(prompt_state_, place_in(backbone_)); }
   }
 
   /// Learns a task: any examples, of new or known classes.
@@ -152,7 +156,7 @@ class Learner {
   /// @throws FileError for a picture that cannot be read, unless it may be skipped
   template <class Exec>
   [[nodiscard]] FeatureSet features(Exec const& exec, Examples const& examples, Reading const& reading = {}) const {
-    return features_of(exec, backbone_, prompt_state_, examples, reading);
+    return features_of(exec, backbone_, prompt_state_, beside_, examples, reading);
   }
 
   /// Scores of pictures against every class seen. A picture's scores do not depend on the others, bit for bit.
@@ -177,12 +181,14 @@ class Learner {
   [[nodiscard]] Predictions predict(Exec const& exec, NonDeduced<TensorView<float const, 4>> images) const {
     static_assert(!DependsOnBatch<Prompt>, "answers under this prompt depend on the other pictures of a batch; where that is wanted, say predict_batchwise");
     check_learned();
-    auto const features = Prompted(backbone_, prompt_, prompt_state_).features(exec, images);
-    Matrix<float> host(features.shape());
-    kernels::download(exec, features.cview(), host.view());
-    std::vector<Index> positions(static_cast<std::size_t>(host.extent(0)));
-    std::iota(positions.begin(), positions.end(), Index{0});
-    return {.scores = predict_features(exec, host.view()), .positions = std::move(positions), .skipped = {}};
+    FeatureSet const set = side_by_side(beside_ ? 2 : 1, [&](std::size_t network) {
+      auto const features = network == 0 ? Prompted(backbone_, prompt_, prompt_state_).features(exec, images) : Prompted(beside_->backbone, prompt_, beside_->prompt).features(exec, images);
+      FeatureSet own{Matrix<float>(features.shape()), std::vector<Index>(static_cast<std::size_t>(features.extent(0))), {}};
+      kernels::download(exec, features.cview(), own.features.view());
+      std::iota(own.positions.begin(), own.positions.end(), Index{0});
+      return own;
+    });
+    return {.scores = predict_features(exec, set.features.view()), .positions = set.positions, .skipped = {}};
   }
 
   /// Scores [N, C] of features [N, D] in host memory.
@@ -190,7 +196,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Matrix<float> predict_features(Exec const& exec, NonDeduced<MatrixView<float const>> features) const {
     check_learned();
-    check_features("Learner::predict", features, backbone_.width());
+    check_features("Learner::predict", features, feature_width());
     Matrix<float> scores({features.extent(0), classes_.size()});
     head_.scores(exec, head_state_, features, scores.view());
     return scores;
@@ -252,6 +258,7 @@ class Learner {
     learner.tasks_seen_ = reader.setting<Index>("tasks_seen");
     if constexpr (LearnedPrompt<Prompt>) { learner.prompt_.read(learner.prompt_state_, reader.scope("prompt")); }
     if constexpr (KeepsMergeState<Merge>) { learner.merge_state_ = Merge::State::read(reader.scope("merge")); }
+    learner.beside_ = beside(learner.backbone_, learner.prompt_state_, learner.merge_state_);
     learner.head_.read(learner.head_state_, reader.scope("head"));
     if (learner.classes_.size() != static_cast<Index>(names.size()) || learner.head_.classes(learner.head_state_) != learner.classes_.size()) {
       fail<FileError>(path.string(), "names ", names.size(), " classes, ", learner.classes_.size(), " of them different, and holds the statistics of ", learner.head_.classes(learner.head_state_));
@@ -424,14 +431,16 @@ class Learner {
     double const train_seconds = training.seconds();
 
     Stopwatch const statistics;
-    FeatureSet set = features_of(exec, moved.backbone, moved.prompt, examples, reading);
-    check_features("Learner::observe", set.features.view(), moved.backbone.width());
+    Beside averaged = beside(moved.backbone, moved.prompt, moved.merge);
+    FeatureSet set = features_of(exec, moved.backbone, moved.prompt, averaged, examples, reading);
+    check_features("Learner::observe", set.features.view(), moved.backbone.width() * (averaged ? 2 : 1));
     std::optional<double> const change = learns_now() ? feature_change(exec, moved.backbone, set, examples, reading) : std::nullopt;
     plan.keep(set.positions);
     backbone_ = std::move(moved.backbone);
     prompt_state_ = std::move(moved.prompt);
     if (moved.head) { head_state_ = std::move(*moved.head); }
     merge_state_ = std::move(moved.merge);
+    beside_ = std::move(averaged);
     Observation seen = finish_task(exec, std::move(plan), set.features.view());
     seen.skipped = std::move(set.skipped);
     seen.train_seconds = train_seconds;
@@ -490,21 +499,50 @@ class Learner {
     return seen;
   }
 
+  /// What averages beside what learns: a second backbone, or a second prompt on the same one.
+  struct BesideNetwork {
+    Backbone backbone;
+    typename Prompt::State prompt;
+  };
+  using Beside = std::optional<BesideNetwork>;
+
+  [[nodiscard]] static Beside beside(Backbone const& backbone, typename Prompt::State const& prompt, typename Merge::State const& merged) {
+    if constexpr (AveragesBeside<Merge>) {
+      if (merged.averaged().size() == 0) { return std::nullopt; }
+      BesideNetwork second{backbone, prompt};
+      if constexpr (MergedPart<Merge>::of_prompt) {
+        second.prompt.parameters() = merged.averaged();
+      } else {
+        tuned_part(second.backbone).assign(merged.averaged());
+      }
+      return second;
+    } else {
+      return std::nullopt;
+    }
+  }
+
+  /// Width of the features of all networks that answer.
+  [[nodiscard]] Index feature_width() const { return backbone_.width() * (beside_ ? 2 : 1); }
+
   template <class Exec>
-  [[nodiscard]] FeatureSet features_of(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Examples const& examples, Reading reading) const {
+  [[nodiscard]] FeatureSet features_of(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Beside const& averaged, Examples const& examples, Reading reading) const {
     reading.query_cache = reading.cache;
     if constexpr (features_keep_moving) { reading.cache = nullptr; }
-    if constexpr (BanksTunings<Backbone>) {
+    if constexpr (BanksTunings<Backbone> && !SharesTrunk<Backbone>) {
       return extract_side_by_side(exec, backbone.networks(), examples, reading);
     } else {
-      return extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading);
+      if (!averaged) { return extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading); }
+      return side_by_side(2, [&](std::size_t network) {
+        return network == 0 ? extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading)
+                            : extract_features(exec, Prompted(averaged->backbone, prompt_, averaged->prompt), examples, reading);
+      });
     }
   }
 
   /// How far the learning moved the features of the task's pictures.
   template <class Exec>
   [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& examples, Reading const& reading) {
-    if constexpr (!features_move) {
+    if constexpr (!features_move || SharesTrunk<Backbone>) {  // what reads the trunk was not published
       return std::nullopt;
     } else {
       Index const width = tuned_part(backbone).width();
@@ -539,6 +577,7 @@ class Learner {
   typename Prompt::State prompt_state_;
   typename Head::State head_state_;
   typename Merge::State merge_state_;
+  Beside beside_;
   ClassMap classes_;
   Index tasks_seen_ = 0;
   std::vector<Examples> history_;  ///< pictures that a protocol looks at again, by task

@@ -13,6 +13,7 @@
 #include <accrete/head/mahalanobis.hpp>
 #include <accrete/head/routed.hpp>
 #include <accrete/head/subspace.hpp>
+#include <accrete/head/task_voting.hpp>
 #include <accrete/learner.hpp>
 #include <accrete/merge/fisher.hpp>
 #include <accrete/merge/periodic_average.hpp>
@@ -24,11 +25,13 @@
 #include <accrete/train/gradient/agem.hpp>
 #include <accrete/train/gradient/gem.hpp>
 #include <accrete/train/gradient_protocol.hpp>
+#include <accrete/train/loss/energy_anchor.hpp>
 #include <accrete/train/loss/orthogonal_cross_entropy.hpp>
 #include <accrete/train/loss/reverse_cross_entropy.hpp>
 #include <accrete/train/mixup.hpp>
 #include <accrete/train/sgd.hpp>
 #include <accrete/tuning/bottleneck.hpp>
+#include <accrete/tuning/class_attention.hpp>
 #include <accrete/tuning/frozen.hpp>
 #include <accrete/tuning/full.hpp>
 #include <accrete/tuning/lora.hpp>

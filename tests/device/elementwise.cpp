@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <type_traits>
+
 namespace {
 using namespace accrete;
 using namespace accrete::test;
@@ -20,12 +22,18 @@ void check_elementwise(Exec const& exec, T value) {
   auto y = on_device(exec, before);
   kernels::add(exec, x_there.cview(), y.view());
   CHECK(relative_difference(on_host(exec, y), want) <= tolerance<T>(Kind::elementwise));
+  if constexpr (!std::is_same_v<T, bfloat16>) {
+    auto between = on_device(exec, before);
+    kernels::interpolate(exec, x_there.cview(), 0.25, between.view());
+    for (Index i = 0; i < 101; ++i) { want(i) = 0.25 * widened(x(i)) + 0.75 * widened(before(i)); }
+    CHECK(relative_difference(on_host(exec, between), want) <= tolerance<T>(Kind::elementwise));
+  }
   kernels::fill(exec, y.view(), value);
   for (T const element : on_host(exec, y)) { CHECK(element == value); }
 }
 }  // namespace
 
-TEST_CASE_TEMPLATE("a device adds and fills element by element", Exec, ACCRETE_DEVICES) {
+TEST_CASE_TEMPLATE("a device adds, fills and goes between vectors element by element", Exec, ACCRETE_DEVICES) {
   ACCRETE_DEVICE_OR_SKIP(exec);
   check_elementwise<float>(exec, 2.5F);
   check_elementwise<double>(exec, -0.1);

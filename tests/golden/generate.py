@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-PARTS = ("networks", "prompts", "pictures", "images", "protocol", "kernels", "ridge", "casts", "optimisers", "losses", "augment", "training", "trajectories", "prompt_trajectories")
+PARTS = ("networks", "prompts", "pictures", "images", "protocol", "kernels", "ridge", "casts", "optimisers", "losses", "augment", "training", "trajectories", "prompt_trajectories", "mixtures", "mixture_trajectories")
 
 
 def generate(root: Path, parts: list[str]) -> None:

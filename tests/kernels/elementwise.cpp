@@ -1,6 +1,7 @@
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/samples.hpp"
+#include "support/tolerances.hpp"
 
 #include <accrete/kernels/dropout.hpp>
 #include <accrete/kernels/elementwise.hpp>
@@ -43,6 +44,31 @@ TEST_CASE_TEMPLATE("vectors are filled and added to", Case, ACCRETE_EXECUTORS_AN
   Vector<T> three({3});
   Vector<T> four({4});
   CHECK_THROWS_WITH_AS(kernels::add(typename Case::Executor{}, three, four.view()), doctest::Contains("3, 4"), ShapeError);
+}
+
+TEST_CASE_TEMPLATE("a vector goes part of the way to another; a weight of 0 keeps its bits, and so does agreement", Case, ACCRETE_EXECUTORS_AND_SCALARS) {
+  using T = typename Case::Scalar;
+  for (int const threads : {1, 2}) {
+    typename Case::Executor const exec{.threads = threads};
+    for (Index const count : {0, 1, 9, 40001}) {
+      CAPTURE(count);
+      auto const towards = normal<T>(1, Shape<1>{count});
+      auto const start = normal<T>(2, Shape<1>{count});
+      auto x = start;
+      kernels::interpolate(exec, towards, 0.25, x.view());
+      Vector<double> want({count});
+      for (Index i = 0; i < count; ++i) { want(i) = 0.75 * static_cast<double>(start(i)) + 0.25 * static_cast<double>(towards(i)); }
+      if (count > 0) { CHECK(relative_difference(x, want) <= tolerance<T>(Kind::elementwise)); }
+      auto same = x;
+      kernels::interpolate(exec, towards, 0.0, same.view());
+      CHECK(same_bits(same, x));
+      kernels::interpolate(exec, x, 0.7, same.view());
+      CHECK(same_bits(same, x));
+    }
+  }
+  Vector<T> three({3});
+  Vector<T> four({4});
+  CHECK_THROWS_WITH_AS(kernels::interpolate(typename Case::Executor{}, three, 0.5, four.view()), doctest::Contains("3, 4"), ShapeError);
 }
 
 TEST_CASE_TEMPLATE("dropout keeps what its stream says, by place, whatever the threads and the stride", Case, ACCRETE_EXECUTORS_AND_SCALARS, ACCRETE_HOST_SCALARS(bfloat16)) {

@@ -103,7 +103,7 @@ TEST_CASE_TEMPLATE("a prompt that learns at no rate has not drifted, one that le
 }
 
 TEST_CASE_TEMPLATE("a picture is taken for the task whose key is nearest, and how often that is right is measured", Method, method::Dualprompt, DualpromptOfMeans, method::Dap) {
-  auto settings = small_settings<Method>(4);
+  auto settings = choosing_settings<Method>();
   settings.protocol.training.augmentation = Augmentation::none();
   auto learner = Method::compose(small_vit(), settings, 5);
   for (Examples const& task : {first_task(), second_task()}) { learn<Method>(learner, task); }
@@ -131,6 +131,7 @@ TEST_CASE_TEMPLATE("a picture is taken for the task whose key is nearest, and ho
   }
 
   auto const chosen = learner.chosen_slots(exec, pictures);
+  REQUIRE(differ(chosen.slots));
   SlotUsage usage(learner.prompt_state().slots(), 2);
   for (Index i = 0; i < pictures.size(); ++i) {
     std::vector<double> best;

@@ -21,6 +21,7 @@
 
 #include <filesystem>
 #include <numeric>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,6 +107,16 @@ template <class Method>
   return settings;
 }
 
+/// Those under which the keys come so far that unseen pictures choose different slots, where a method has some.
+template <class Method>
+[[nodiscard]] auto choosing_settings() {
+  auto settings = small_settings<Method>(3);
+  settings.protocol.training.batch = 2;
+  if constexpr (HasGeneralRows<decltype(settings.prompt)>) { settings.protocol.training.rate = 0.01; }
+  if constexpr (GeneratesRows<decltype(settings.prompt)>) { settings.protocol.training.rate = 0.03; }
+  return settings;
+}
+
 template <class Method>
 using PromptLearner = typename Method::template Learner<>;
 
@@ -128,8 +139,13 @@ template <class Method>
 }
 
 [[nodiscard]] inline Examples third_task() { return striped_pictures({"fox", "gnu"}, 5, 3); }
-/// Pictures of all classes of the first two tasks that nobody has learned.
-[[nodiscard]] inline Examples unseen_pictures() { return striped_pictures({"elk", "ant", "cat", "dog", "bee"}, 4, 9); }
+
+/// Whether pictures chose different slots, so that a mistake in whose is whose would show.
+[[nodiscard]] inline bool differ(Matrix<Index> const& slots) {
+  std::set<std::vector<Index>> rows;
+  for (Index b = 0; b < slots.extent(0); ++b) { rows.insert({slots[b].begin(), slots[b].end()}); }
+  return rows.size() > 1;
+}
 
 /// Rows [first, first + count) of a segment.
 [[nodiscard]] inline std::vector<float> segment_rows(ParameterStore<float> const& store, std::string_view name, Index first, Index count) {
@@ -137,13 +153,6 @@ template <class Method>
   Index const each = std::accumulate(shape.begin() + 1, shape.end(), Index{1}, [](Index a, Index b) { return a * b; });
   auto const rows = store.values().slice(store.offset(name) + first * each, count * each);
   return {rows.begin(), rows.end()};
-}
-
-/// Everything a learner has learned, as it lies in a model file.
-template <class AnyLearner>
-[[nodiscard]] std::string model_bytes(AnyLearner const& learner, std::filesystem::path const& file) {
-  learner.save(file);
-  return read_file(file);
 }
 
 }  // namespace accrete::test

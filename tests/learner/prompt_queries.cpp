@@ -122,8 +122,8 @@ TEST_CASE_TEMPLATE("learning with queries that are kept ends with the bits of le
 TEST_CASE_TEMPLATE("a cache changes no bit of learning and answering, and it is asked", Method, ACCRETE_ASKING_METHODS, ACCRETE_VOTING_METHODS) {
   TemporaryFolder const folder;
   FeatureCache cache;
-  auto without = small_method<Method>();
-  auto with = small_method<Method>();
+  auto without = Method::compose(small_vit(), choosing_settings<Method>(), 5);
+  auto with = Method::compose(small_vit(), choosing_settings<Method>(), 5);
   learn<Method>(without, first_task(), {}, in_batches(7));
   learn<Method>(with, first_task(), {}, with_cache(cache));
   learn<Method>(without, second_task(), {}, in_batches(7));
@@ -146,10 +146,11 @@ TEST_CASE_TEMPLATE("a cache changes no bit of learning and answering, and it is 
 }
 
 TEST_CASE_TEMPLATE("pictures that cannot be read take no other picture's query", Method, method::L2p, method::Dualprompt, method::CodaPrompt, method::Dap) {
-  auto learner = small_method<Method>();
+  auto learner = Method::compose(small_vit(), choosing_settings<Method>(), 5);
   learn<Method>(learner, first_task());
   learn<Method>(learner, second_task());
   Examples const pictures = unseen_pictures();
+  if constexpr (requires { learner.chosen_slots(exec, pictures); }) { REQUIRE(differ(learner.chosen_slots(exec, pictures).slots)); }
   std::vector<Index> good;
   for (Index i = 0; i < pictures.size(); ++i) {
     if (i != 2 && i != 11) { good.push_back(i); }

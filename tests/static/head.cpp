@@ -6,6 +6,7 @@
 #include <accrete/head/random_projection.hpp>
 #include <accrete/head/ridge.hpp>
 #include <accrete/head/subspace.hpp>
+#include <accrete/head/task_voting.hpp>
 
 #include <span>
 
@@ -21,6 +22,8 @@ static_assert(FeatureMap<RandomProjection> && FeatureMap<NoProjection> && !Featu
 static_assert(!ClassifierHead<int> && !HasHeadState<int>);
 static_assert(ClassifierHead<GaussianHead> && MergesStatistics<GaussianHead> && ForgetsClasses<GaussianHead> && !AdmitsTasks<GaussianHead>);
 static_assert(AdmitsTasks<SubspaceHead> && LearnsFromFeatures<SubspaceHead> && !AdmitsClasses<SubspaceHead>);
+static_assert(LearnsByGradient<TaskVotingHead<>> && LearnsFromFeatures<TaskVotingHead<>> && !ClassifierHead<TaskVotingHead<>>);
+static_assert(WantsNewClasses<TaskVotingHead<>> && !WantsNewClasses<LinearHead>);
 static_assert(LearnsByGradient<LinearHead> && LearnsByGradient<CosineHead> && !LearnsByGradient<PrototypeHead> && !ClassifierHead<LinearHead>);
 
 struct Stateless : PrototypeHead {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "files.hpp"
 #include "golden.hpp"
 #include "pictures.hpp"
 
@@ -53,5 +54,15 @@ template <class Method>
 
 [[nodiscard]] inline Examples first_task() { return striped_pictures({"ant", "bee", "cat"}, 6, 1); }
 [[nodiscard]] inline Examples second_task() { return striped_pictures({"dog", "elk"}, 5, 2); }
+
+/// Pictures of all classes of the first two tasks that nobody has learned.
+[[nodiscard]] inline Examples unseen_pictures() { return striped_pictures({"elk", "ant", "cat", "dog", "bee"}, 4, 9); }
+
+/// Everything a learner has learned, as it lies in a model file.
+template <class AnyLearner>
+[[nodiscard]] std::string model_bytes(AnyLearner const& learner, std::filesystem::path const& file) {
+  learner.save(file);
+  return read_file(file);
+}
 
 }  // namespace accrete::test

@@ -19,6 +19,7 @@ struct TokenInjection {
 struct PrefixInjection {
   TensorView<float const, 3> k;  ///< [1 or B, P, D] in the executor's memory; nothing happens when P is 0
   TensorView<float const, 3> v;  ///< [1 or B, P, D]
+  bool compensated = false;      ///< whether the weights of the prefix sum to one by themselves (nn/compensated_attention.hpp)
 };
 
 /// What a hook gives to one block.
@@ -37,6 +38,7 @@ enum class Injects { nothing, tokens, prefix, both };
 ///                                                                            the same for rows made from the others: `stream` [B, T, D] is what entered the block,
 ///                                                                            the given rows in their place; what flows to the rows they were made from is added to `d_stream`
 ///   void prefix_gradient(Index block, TensorView<float const, 3> d_k, TensorView<float const, 3> d_v)   [B, P, D] each, likewise
+///   bool learns()                                                            whether these gradients are wanted; without it they are
 /// Then it is asked for tokens and prefix of a block once more, and must give what it gave on the way forward.
 template <class H>
 concept InjectsTokens = requires(H& hook, Index block) {
@@ -83,6 +85,11 @@ concept ReadsItsRows = requires(H const& hook) {
   { hook.read_rows() } -> std::convertible_to<Index>;
 };
 
+template <class H>
+concept SaysWhetherItLearns = requires(H const& hook) {
+  { hook.learns() } -> std::same_as<bool>;
+};
+
 /// The plain network.
 struct NoHook {};
 
@@ -95,6 +102,16 @@ template <class Hook>
     return rows > 0 ? rows : own;
   } else {
     return own;
+  }
+}
+
+/// Whether the gradients of what `hook` gives are wanted.
+template <class Hook>
+[[nodiscard]] bool wants_gradients(Hook const& hook) {
+  if constexpr (SaysWhetherItLearns<Hook>) {
+    return hook.learns();
+  } else {
+    return true;
   }
 }
 

@@ -6,11 +6,33 @@
 #include <accrete/nn/low_rank.hpp>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace accrete {
+
+/// Whether a store holds anything that belongs to a layer.
+[[nodiscard]] inline bool changes_layer(ParameterStore<float> const& learned, std::string_view layer) {
+  auto const& segments = learned.segments();
+  return std::any_of(segments.begin(), segments.end(), [layer](ParameterSegment const& segment) {
+    std::string_view const name = segment.name;
+    return name.size() > layer.size() && name.substr(0, layer.size()) == layer && name[layer.size()] == '.';
+  });
+}
+
+/// The layers of a block that are large.
+inline constexpr std::array<std::string_view, 4> large_layers{".attn.qkv", ".attn.proj", ".mlp.fc1", ".mlp.fc2"};
+
+/// Whether a large layer of some block is the published one, so that its packed weights are worth sharing.
+[[nodiscard]] inline bool leaves_large_layers(ParameterStore<float> const& learned, Index depth) {
+  for (Index i = 0; i < depth; ++i) {
+    std::string const block = message("blocks.", i);
+    if (std::any_of(large_layers.begin(), large_layers.end(), [&](std::string_view layer) { return !changes_layer(learned, block + std::string(layer)); })) { return true; }
+  }
+  return false;
+}
 
 /// The parameters of a tuned network at rest: learned values in place of published ones, low-rank parts and scales and shifts folded into the layers they stand behind.
 ///   W' = diag(scale) (W + s B A),   b' = scale * b + shift
@@ -36,6 +58,9 @@ class TunedParameters {
     if (scaled) { scale_rows(layer, weight, bent); }
     return ParameterValues(std::move(bent));
   }
+
+  /// Whether anything learned stands in or behind a layer, so that it is not the published one.
+  [[nodiscard]] bool changes(std::string_view layer) const { return changes_layer(learned_, layer); }
 
   /// The rows in front of the patches, [prefix, D], their positions added.
   [[nodiscard]] Matrix<float> prefix_rows() const {
@@ -93,13 +118,15 @@ class TunedParameters {
       if (!learned_.contains(a_name)) { continue; }
       auto const a = learned_.template view<2>(a_name);
       auto const b = learned_.template view<2>(layer + place.suffix + ".b");
+      std::string const factor = layer + place.suffix + ".scale";
+      double const scale = form_.low_rank_scale * (learned_.contains(factor) ? static_cast<double>(values(factor)[0]) : 1.0);
       for (Index row = 0; row < place.rows; ++row) {
         std::fill(sum.begin(), sum.end(), 0.0);
         for (Index k = 0; k < a.extent(0); ++k) {
           for (Index column = 0; column < inputs; ++column) { sum(column) += static_cast<double>(b(row, k)) * a(k, column); }
         }
         float* const to = weight.data() + (place.first + row) * inputs;
-        for (Index column = 0; column < inputs; ++column) { to[column] = static_cast<float>(to[column] + form_.low_rank_scale * sum(column)); }
+        for (Index column = 0; column < inputs; ++column) { to[column] = static_cast<float>(to[column] + scale * sum(column)); }
       }
     }
   }

@@ -8,6 +8,7 @@
 #include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/kernels/transfer.hpp>
+#include <accrete/tuning/concept.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -35,6 +36,8 @@ class TuningBank {
 
  public:
   using Trunk = TrunkOf<Network>;
+  /// One run through the trunk serves all networks, and a hook may bend it.
+  static constexpr bool shares_trunk = LeavesTrunk<Tuning>;
 
   [[nodiscard]] static std::string composition() { return "bank<" + policy_name<Network>() + ">"; }
 
@@ -77,23 +80,16 @@ class TuningBank {
   /// @returns   [B, tasks * D] in the executor's memory
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images) const {
-    Matrix<float> all({images.extent(0), width()});
-    Index first = 0;
-    for (Network const& network : networks_) {
-      auto const part = network.features(exec, images);
-      Matrix<float> host(part.shape());
-      kernels::download(exec, part.cview(), host.view());
-      for (Index i = 0; i < all.extent(0); ++i) { std::copy(host[i].begin(), host[i].end(), all.data() + i * width() + first); }
-      first += part_width();
-    }
-    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
-      return all;
+    if constexpr (shares_trunk) {
+      return on_one_trunk(exec, images);
     } else {
-      Matrix<float, typename Exec::Memory> there(all.shape());
-      kernels::upload(exec, all.cview(), there.view());
-      exec.wait();
-      return there;
+      return one_after_the_other(exec, images);
     }
+  }
+  /// @param[in] images [B, channels, H, W] preprocessed, in the executor's memory
+  template <class Exec, class Hook>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images, Hook&& hook) const requires shares_trunk {
+    return Network::features_side_by_side(exec, std::span<Network const>(networks_), images, hook);
   }
 
   template <class Writer>
@@ -120,6 +116,38 @@ class TuningBank {
   }
 
  private:
+  template <class Exec>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> on_one_trunk(Exec const& exec, TensorView<float const, 4> images) const {
+    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
+      return features(exec, images, NoHook{});
+    } else {
+      Tensor<float, 4, typename Exec::Memory> there(images.shape());
+      kernels::upload(exec, images, there.view());
+      return features(exec, there.cview(), NoHook{});
+    }
+  }
+
+  template <class Exec>
+  [[nodiscard]] Matrix<float, typename Exec::Memory> one_after_the_other(Exec const& exec, TensorView<float const, 4> images) const {
+    Matrix<float> all({images.extent(0), width()});
+    Index first = 0;
+    for (Network const& network : networks_) {
+      auto const part = network.features(exec, images);
+      Matrix<float> host(part.shape());
+      kernels::download(exec, part.cview(), host.view());
+      for (Index i = 0; i < all.extent(0); ++i) { std::copy(host[i].begin(), host[i].end(), all.data() + i * width() + first); }
+      first += part_width();
+    }
+    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
+      return all;
+    } else {
+      Matrix<float, typename Exec::Memory> there(all.shape());
+      kernels::upload(exec, all.cview(), there.view());
+      exec.wait();
+      return there;
+    }
+  }
+
   Trunk trunk_;
   Tuning tuning_;
   std::uint64_t seed_;

@@ -49,7 +49,8 @@ struct OpenedVit {
 /// Cheap to copy; copies share the mapped file and the packed weights. Any number of threads may use one at once.
 /// The weights are packed on first use for each type of executor and each precision, and stay packed while a copy lives.
 /// An image's tokens and features depend on that image alone, bit for bit, whatever the batch, its order and the number of threads.
-/// What a tuning learns is a part of the value: a copy has its own. At rest it is folded into the packed weights where the mathematics allows.
+/// What a tuning learns is a part of the value: a copy has its own. At rest it is folded into the packed weights where the mathematics allows; layers it does not touch
+/// share the published network's.
 /// @tparam Tuning  BackboneTuning: what of the weights moves
 /// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, as implemented by timm 1.0
 template <class Tuning>
@@ -163,7 +164,7 @@ class Vit {
     Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
     if (features.empty()) { return features; }
     auto const model = packed(exec);
-    VitPass<Exec>(exec, *model, shape()).query(tokens, features.view());
+    VitPass<Exec>(exec, *model, shape(), tails(exec)).query(tokens, features.view());
     return features;
   }
 
@@ -177,7 +178,8 @@ class Vit {
     Matrix<float, typename Exec::Memory> features({images.extent(0), width()});
     if (features.empty()) { return features; }
     auto const model = packed(exec);
-    VitPass<Exec> const pass(exec, *model, shape());
+    auto const behind = tails(exec);
+    VitPass<Exec> const pass(exec, *model, shape(), behind);
     if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
       pass.features(images, features.view());
     } else {
@@ -194,14 +196,14 @@ class Vit {
   /// The pass bent by a hook.
   /// @param[in] tokens [B, T, D] as `embed` gives them, in the executor's memory
   /// @param     hook   see backbone/hook.hpp; asked in order of the blocks
-  /// @returns   [B, T', D] all tokens after the final norm (before it where the norm stands behind the pool); T' counts inserted rows
+  /// @returns   [B, T', D] all tokens after the final norm (before it where the norm stands behind the pool, or class attention in its place); T' counts inserted rows
   /// @throws ShapeError  when what the hook gives does not fit
   template <class Exec, class Hook>
   [[nodiscard]] Tensor<float, 3, typename Exec::Memory> forward(Exec const& exec, TensorView<float const, 3> tokens, Hook&& hook) const {
     check_tokens(tokens);
     if (tokens.empty()) { return Tensor<float, 3, typename Exec::Memory>(tokens.shape()); }
     auto const model = packed(exec);
-    return VitPass<Exec>(exec, *model, shape()).forward(tokens, hook);
+    return VitPass<Exec>(exec, *model, shape(), tails(exec)).forward(tokens, hook);
   }
 
   /// Images to features through a hook.
@@ -223,7 +225,7 @@ class Vit {
     expects(first >= 0 && first <= depth() && (queries.empty() || queries.extent(0) == images.extent(0)), "Vit::front", "there must be such a block, and a query per image", first, depth(),
             queries.extent(0), images.extent(0));
     auto const model = packed(exec);
-    VitPass<Exec>(exec, *model, shape()).front(images, first, tokens, queries);
+    VitPass<Exec>(exec, *model, shape(), tails(exec)).front(images, first, tokens, queries);
   }
 
   /// The features of the bent pass that goes on from `front`.
@@ -234,7 +236,31 @@ class Vit {
     Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
     if (features.empty()) { return features; }
     auto const model = packed(exec);
-    VitPass<Exec>(exec, *model, shape()).features_hooked(tokens, hook, features.view(), first);
+    VitPass<Exec>(exec, *model, shape(), tails(exec)).features_hooked(tokens, hook, features.view(), first);
+    return features;
+  }
+
+  /// The features of several networks, side by side, at the cost of one run through the trunk that they share.
+  /// @param[in] networks  of one opened file, at least one
+  /// @param[in] images    [B, channels, H, W] preprocessed, in the executor's memory
+  /// @param     hook      bends the trunk
+  /// @returns   [B, networks * D] in the executor's memory
+  /// @throws ShapeError  when the images do not have the network's size;  ValueError  for networks of several files, or none
+  template <class Exec, class Hook>
+  [[nodiscard]] static Matrix<float, typename Exec::Memory> features_side_by_side(Exec const& exec, std::span<Vit const> networks, TensorView<float const, 4> images,
+                                                                                  Hook&& hook) requires LeavesTrunk<Tuning> {
+    if (networks.empty()) { fail<ValueError>("Vit::features_side_by_side", "needs a network"); }
+    Vit const& any = networks.front();
+    Tails<Exec> behind;
+    for (Vit const& network : networks) {
+      if (network.shared_ != any.shared_) { fail<ValueError>("Vit::features_side_by_side", "all networks must share a trunk: ", network.path().string(), " and ", any.path().string()); }
+      behind.push_back(network.tails(exec).front());
+    }
+    Matrix<float, typename Exec::Memory> features({images.extent(0), any.width() * static_cast<Index>(networks.size())});
+    auto const tokens = any.embed(exec, images);
+    if (tokens.empty()) { return features; }
+    auto const model = any.packed(exec);
+    VitPass<Exec>(exec, *model, any.shape(), behind).features_hooked(tokens.cview(), hook, features.view());
     return features;
   }
 
@@ -246,7 +272,9 @@ class Vit {
     VitParameters const published(shared_->checkpoint, shared_->blueprint);
     auto const read = [&](std::string const& tensor) { return published_values<SumScalar<T>>(published, tensor); };
     std::shared_ptr<PackedVit<Exec> const> ready;
-    if constexpr (std::is_same_v<Tuning, Frozen> && !std::is_same_v<T, double>) { ready = packed(exec); }
+    if constexpr (!std::is_same_v<T, double>) {
+      if (leaves_large_layers(parameters_, depth())) { ready = trunk().packed(exec); }
+    }
     return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form(), read_rows, ready.get());
   }
 
@@ -266,7 +294,7 @@ class Vit {
     Matrix<float, typename Exec::Memory> features({tokens.extent(0), width()});
     if (features.empty()) { return features; }
     auto const model = packed(exec);
-    VitPass<Exec>(exec, *model, shape()).pool(tokens, first_patch.value_or(prefix_tokens()), features.view());
+    VitPass<Exec>(exec, *model, shape(), tails(exec)).pool(tokens, first_patch.value_or(prefix_tokens()), features.view());
     return features;
   }
 
@@ -359,15 +387,35 @@ class Vit {
   template <class Exec>
   [[nodiscard]] std::shared_ptr<PackedVit<Exec> const> packed(Exec const& exec) const {
     static_assert(Executor<Exec>);
-    std::lock_guard const lock(packed_->mutex);
-    auto& slot = packed_->networks[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
+    detail::PackedNetworks& own = LeavesTrunk<Tuning> ? shared_->packed : *packed_;
+    std::lock_guard const lock(own.mutex);
+    auto& slot = own.networks[{std::type_index(typeid(PackedVit<Exec>)), exec.precision}];
     if (slot == nullptr) {
       VitParameters const published(shared_->checkpoint, shared_->blueprint);
-      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape()));
+      std::shared_ptr<PackedVit<Exec> const> shared;
+      if (!LeavesTrunk<Tuning> && parameters_.size() > 0 && leaves_large_layers(parameters_, depth())) { shared = trunk().packed(exec); }
+      slot = std::make_shared<PackedVit<Exec> const>(pack_vit(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape(), shared.get()));
       exec.wait();
       shared_->checkpoint.forget();  // the packed weights are all that is needed from here on
     }
     return std::static_pointer_cast<PackedVit<Exec> const>(slot);
+  }
+
+  template <class Exec>
+  using Tails = std::vector<std::shared_ptr<nn::ClassAttention<Exec> const>>;
+
+  /// The block that reads the last rows in place of norm and pool; none where there is none.
+  template <class Exec>
+  [[nodiscard]] Tails<Exec> tails(Exec const& exec) const {
+    if (!parameters_.contains(nn::ClassAttentionForm::token)) { return {}; }
+    std::lock_guard const lock(packed_->mutex);
+    auto& slot = packed_->networks[{std::type_index(typeid(nn::ClassAttention<Exec>)), exec.precision}];
+    if (slot == nullptr) {
+      VitParameters const published(shared_->checkpoint, shared_->blueprint);
+      slot = std::make_shared<nn::ClassAttention<Exec> const>(pack_class_attention(exec, TunedParameters(published, parameters_, tuning_.form(), shared_->positions), shape()));
+      exec.wait();
+    }
+    return {std::static_pointer_cast<nn::ClassAttention<Exec> const>(slot)};
   }
 
   void check_images(TensorView<float const, 4> images) const {

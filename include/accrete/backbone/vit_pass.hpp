@@ -8,7 +8,9 @@
 #include <accrete/kernels/transfer.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -20,9 +22,11 @@ template <class Exec>
 class VitPass {
  public:
   using Memory = typename Exec::Memory;
+  /// Blocks behind the last one that make a feature each, side by side, in place of norm and pool.
+  using Tails = std::span<std::shared_ptr<nn::ClassAttention<Exec> const> const>;
 
-  /// All three must outlive this object.
-  VitPass(Exec const& exec, PackedVit<Exec> const& model, VitShape const& shape) : exec_(exec), model_(model), shape_(shape) {}
+  /// All must outlive this object.
+  VitPass(Exec const& exec, PackedVit<Exec> const& model, VitShape const& shape, Tails tails = {}) : exec_(exec), model_(model), shape_(shape), tails_(tails) {}
 
   /// @param[in] images [B, channels, H, W];  @param[out] tokens [B, T, D]
   void embed(TensorView<float const, 4> images, TensorView<float, 3> tokens) const {
@@ -74,8 +78,10 @@ class VitPass {
   /// @param[in] tokens [B, T, D] in front of block `first`, as `front` gives them;  @param[out] features [B, D]
   template <class Hook>
   void features_hooked(TensorView<float const, 3> tokens, Hook& hook, MatrixView<float> features, Index first = 0) const {
-    Index const pooled = detail::rows_read(hook, shape_.pooled_rows());
+    Index const pooled = detail::rows_read(hook, tails_.empty() ? shape_.pooled_rows() : 0);
+    if (!tails_.empty() && pooled > 0) { fail<ValueError>("Vit::features", "class attention reads all rows, so that no feature can be made of ", pooled, " alone"); }
     auto const use = [&](TensorView<float, 3> stream, TokenInjection const& inserted) {
+      if (!tails_.empty()) { return read_tails(stream, features); }
       if (pooled > 0 || inserted.rows.extent(1) == 0) { return read(stream, pooled, features); }
       auto const shorter = model_.scratch.template lease<float>(Shape<3>{stream.extent(0), stream.extent(1) - inserted.rows.extent(1), stream.extent(2)});
       kernels::remove_tokens(exec_, TensorView<float const, 3>(stream), inserted.at, shorter.view());
@@ -90,6 +96,7 @@ class VitPass {
 
   /// @param[in] tokens [B, T, D] as `forward` returns them;  @param[out] features [B, D]
   void pool(TensorView<float const, 3> tokens, Index first_patch, MatrixView<float> features) const {
+    if (!tails_.empty()) { return read_tails(tokens, features); }
     if (shape_.pool == Pool::average) {
       read_average(tokens, first_patch, features);
       return;
@@ -108,6 +115,7 @@ class VitPass {
   struct Prefix {
     TensorView<T const, 3> k;
     TensorView<T const, 3> v;
+    bool compensated = false;
 
     /// Those of some of the sequences.
     [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
@@ -118,7 +126,7 @@ class VitPass {
         auto const part = shared ? all : all.slice(first, count);
         return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
       };
-      return {flat(k), flat(v), length};
+      return {flat(k), flat(v), length, compensated};
     }
   };
 
@@ -132,7 +140,7 @@ class VitPass {
   /// Calls `use(pass, first, count)` for the parts of a batch, each with a pass of its own.
   template <class Use>
   void in_parts(Index batch, Index tokens, Use const& use) const {
-    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens), [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_), first, count); });
+    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens), [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_, tails_), first, count); });
   }
 
   /// A copy is an insertion of nothing.
@@ -155,7 +163,9 @@ class VitPass {
   /// The feature out of what the last block gives; norms in place.
   /// @param[in] pooled  how many of the first rows it is made of; 0: of the patches
   void read(TensorView<float, 3> stream, Index pooled, MatrixView<float> features) const {
-    if (pooled == 0) {
+    if (!tails_.empty()) {
+      read_tails(stream, features);
+    } else if (pooled == 0) {
       if (!shape_.fc_norm) { model_.norm.forward(exec_, all_rows(stream), all_rows(stream)); }
       read_average(stream, shape_.prefix_tokens(), features);
     } else if (pooled == 1) {
@@ -165,6 +175,26 @@ class VitPass {
       for (Index row = 0; row < pooled; ++row) { model_.norm.forward(exec_, one_row(stream, row), one_row(rows.view(), row)); }
       kernels::mean_tokens(exec_, rows.view(), 0, features);
     }
+  }
+
+  /// The features that the tails make of all rows, side by side.
+  /// @param[out] features [B, tails * D]
+  void read_tails(TensorView<float const, 3> stream, MatrixView<float> features) const {
+    if (exec_.precision == Precision::float32) {
+      read_tails_in<float>(stream, features);
+    } else {
+      read_tails_in<bfloat16>(stream, features);
+    }
+  }
+
+  template <class T>
+  void read_tails_in(TensorView<float const, 3> stream, MatrixView<float> features) const {
+    in_parts(stream.extent(0), stream.extent(1) + 1, [&](VitPass const& part, Index first, Index count) {
+      auto const longer = model_.scratch.template lease<float>(Shape<3>{count, stream.extent(1) + 1, stream.extent(2)});
+      kernels::insert_tokens(part.exec_, stream.slice(first, count), tails_.front()->token(), 0, longer.view());  // every tail puts its own there
+      auto const side_by_side = features.slice(first, count).template reshaped<3>({count, static_cast<Index>(tails_.size()), stream.extent(2)});
+      for (std::size_t t = 0; t < tails_.size(); ++t) { tails_[t]->template forward<T>(part.exec_, longer.view(), static_cast<Index>(t), side_by_side, model_.scratch); }
+    });
   }
 
   /// Blocks [first, last) of the plain network; of the last one of all only the rows that are pooled.
@@ -180,7 +210,7 @@ class VitPass {
   void run_plain_in(TensorView<float, 3> stream, Index first, Index last) const {
     for (Index i = first; i < last; ++i) {
       auto const& block = model_.blocks[static_cast<std::size_t>(i)];
-      if (i + 1 == shape_.depth && shape_.pooled_rows() > 0) {
+      if (i + 1 == shape_.depth && shape_.pooled_rows() > 0 && tails_.empty()) {
         block.template forward_rows<T>(exec_, shape_.pooled_rows(), stream, model_.scratch);
       } else {
         block.template forward<T>(exec_, {}, stream, model_.scratch);
@@ -193,7 +223,7 @@ class VitPass {
     Tensor<float, 3, Memory> result;
     run_blocks<T>(tokens, hook, 0, 0, [&](TensorView<float, 3> stream, TokenInjection const& /*inserted*/) {
       result = Tensor<float, 3, Memory>(stream.shape());
-      if (shape_.fc_norm) {
+      if (shape_.fc_norm || !tails_.empty()) {
         copy(stream, result.view());
       } else {
         model_.norm.forward(exec_, all_rows(stream), all_rows(result.view()));
@@ -256,14 +286,14 @@ class VitPass {
             message("prefix keys and values of block ", i, " must be [1 or ", stream.extent(0), ", P, ", shape_.width, "]"), prefix.k.extent(0), prefix.k.extent(1), prefix.k.extent(2),
             prefix.v.extent(0), prefix.v.extent(1), prefix.v.extent(2));
     if constexpr (std::is_same_v<T, float>) {
-      run({prefix.k, prefix.v});
+      run({prefix.k, prefix.v, prefix.compensated});
     } else {
       auto const k = model_.scratch.template lease<T>(prefix.k.shape());
       auto const v = model_.scratch.template lease<T>(prefix.v.shape());
       auto const convert = [&](TensorView<float const, 3> from, TensorView<T, 3> to) { kernels::convert(exec_, from.template reshaped<1>({from.size()}), to.template reshaped<1>({to.size()})); };
       convert(prefix.k, k.view());
       convert(prefix.v, v.view());
-      run({k.view(), v.view()});
+      run({k.view(), v.view(), prefix.compensated});
     }
   }
 
@@ -285,6 +315,7 @@ class VitPass {
   Exec const& exec_;
   PackedVit<Exec> const& model_;
   VitShape const& shape_;
+  Tails tails_;
 };
 
 }  // namespace accrete

@@ -7,6 +7,7 @@
 #include <accrete/core/accumulates.hpp>
 #include <accrete/kernels/parts.hpp>
 #include <accrete/nn/trained_block.hpp>
+#include <accrete/nn/trained_class_attention.hpp>
 #include <accrete/nn/trained_embedding.hpp>
 
 #include <algorithm>
@@ -38,6 +39,11 @@ class VitTraining {
     if (exec.precision != wanted) { fail<ValueError>("VitTraining", "activations in ", name_of(wanted), " need an executor of that precision (came: ", name_of(exec.precision), ")"); }
     embedding_ = nn::TrainedEmbedding<Exec, T>(exec_, parameters, {shape.width, shape.channels, shape.patch, shape.patches(), shape.prefix_tokens(), positioned});
     if (shape.pre_norm) { norm_pre_ = nn::TrainedNorm<Exec, T>(exec_, parameters, "norm_pre", shape.epsilon); }
+    if (Tail::is_in(parameters)) {
+      if (read_rows > 0) { fail<ValueError>("VitTraining", "class attention reads all rows, so that no feature can be made of ", read_rows, " alone"); }
+      tail_.emplace(exec_, parameters, shape.width, shape.heads);
+      pooled_rows_ = 0;
+    }
     blocks_.reserve(static_cast<std::size_t>(shape.depth));
     for (Index i = 0; i < shape.depth; ++i) {
       nn::BlockForm block{shape.width, shape.heads, shape.hidden, i + 1 == shape.depth ? pooled_rows_ : 0, shape.layer_scale, shape.epsilon, shape.activation, form.bottleneck, form.low_rank_scale};
@@ -56,6 +62,7 @@ class VitTraining {
     if (shape_.pre_norm) { norm_pre_.refresh(exec_, values); }
     for (auto& block : blocks_) { block.refresh(exec_, values); }
     norm_.refresh(exec_, values);
+    if (tail_) { tail_->refresh(exec_, values); }
     exec_.wait();  // `values` may change from here on
   }
 
@@ -107,8 +114,8 @@ class VitTraining {
   template <class Hook>
   void backward(MatrixView<S const> d_features, Hook& hook, Accumulates what = Accumulates::sums) {
     how_ = nn::Summation::of(what, d_features.extent(0));
-    Index const lowest = lowest_needed<Hook>();
-    Stream d = read_backward(d_features);
+    Index const lowest = lowest_needed(hook);
+    Stream d = read_backward(d_features, lowest < shape_.depth);
     for (Index i = shape_.depth; i-- > std::max<Index>(lowest, 0);) { d = block_backward(i, hook, std::move(d), i > lowest); }
     if (lowest >= 0) { return; }
     if (shape_.pre_norm) {
@@ -127,6 +134,7 @@ class VitTraining {
 
  private:
   using Pool = ScratchPool<Memory>;
+  using Tail = nn::TrainedClassAttention<Exec, T>;
 
   /// A lent part of the residual stream that can be replaced by another.
   class Stream {
@@ -170,6 +178,7 @@ class VitTraining {
     std::optional<typename Pool::template Lease<T, 3>> v_memory;
     TensorView<T const, 3> k;
     TensorView<T const, 3> v;
+    bool compensated = false;
 
     [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
       Index const length = k.extent(1);
@@ -178,7 +187,7 @@ class VitTraining {
         auto const part = all.extent(0) == 1 ? all : all.slice(first, count);
         return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
       };
-      return {flat(k), flat(v), length};
+      return {flat(k), flat(v), length, compensated};
     }
   };
 
@@ -201,6 +210,7 @@ class VitTraining {
 
   void begin_tape(Index first, RngKey const& dropout, bool learning) {
     tape_.clear();
+    if (tail_) { tail_->forget(); }
     first_ = first;
     draw_ = {.key = dropout, .block = 0, .first = 0, .active = learning};
     inserted_ = {};
@@ -208,7 +218,14 @@ class VitTraining {
 
   template <class Hook>
   void run_blocks(Stream tokens, Hook& hook, MatrixView<S> features) {
-    for (Index i = first_; i < shape_.depth; ++i) { tokens = run_block(i, hook, std::move(tokens)); }
+    Index const begin = first_;
+    for (Index i = begin; i < shape_.depth; ++i) {
+      tokens = run_block(i, hook, std::move(tokens));
+      if (lowest_needed(hook) > i) {  // no way back leads here
+        tape_.clear();
+        first_ = i + 1;
+      }
+    }
     read(std::move(tokens), features);
   }
 
@@ -223,9 +240,10 @@ class VitTraining {
 
   /// The lowest block that backward must enter; its input's gradient is needed only for rows injected in front of it.
   template <class Hook>
-  [[nodiscard]] Index lowest_needed() const {
+  [[nodiscard]] Index lowest_needed(Hook const& hook) const {
     Index lowest = lowest_learning_;
-    for (Index i = first_; i < shape_.depth; ++i) {
+    if (!detail::wants_gradients(hook)) { return lowest; }
+    for (Index i = first_; i < first_ + static_cast<Index>(tape_.size()); ++i) {
       Step const& step = step_of(i);
       bool const wanted = (takes_tokens_gradient<Hook> && step.injection.length > 0) || (TakesPrefixGradient<Hook> && step.prefix > 0);
       if (wanted) { lowest = std::min(lowest, i); }
@@ -257,6 +275,7 @@ class VitTraining {
     PrefixInjection const given = detail::prefix_of(hook, i);
     Prefix prefix;
     if (given.k.extent(1) == 0) { return prefix; }
+    prefix.compensated = given.compensated;
     expects(given.k.shape() == given.v.shape() && (given.k.extent(0) == 1 || given.k.extent(0) == batch) && given.k.extent(2) == shape_.width, "VitTraining::forward",
             message("prefix keys and values of block ", i, " must be [1 or ", batch, ", P, ", shape_.width, "]"), given.k.extent(0), given.k.extent(1), given.k.extent(2));
     if constexpr (std::is_same_v<T, float>) {
@@ -318,7 +337,9 @@ class VitTraining {
 
   /// The feature out of the last block's rows.
   void read(Stream tokens, MatrixView<S> features) {
-    if (pooled_rows_ > 0) {
+    if (tail_) {
+      tail_->forward(exec_, TensorView<S const, 3>(tokens.view()), features, scratch_);
+    } else if (pooled_rows_ > 0) {
       auto const rows = tokens.view();
       if (rows.extent(1) == 1) {
         norm_.forward(exec_, all_rows(rows), RowsView<S>(features));
@@ -349,9 +370,14 @@ class VitTraining {
   }
 
   /// The gradient of the last block's rows.
-  [[nodiscard]] Stream read_backward(MatrixView<S const> d_features) {
+  /// @param below  whether anything that made them needs it
+  [[nodiscard]] Stream read_backward(MatrixView<S const> d_features, bool below) {
     auto const rows = last_->view();
     Stream d = lease(rows.extent(0), rows.extent(1));
+    if (tail_) {
+      tail_->backward(exec_, d_features, below ? d.view() : TensorView<S, 3>(), gradients_.view(), scratch_, how_);
+      return d;
+    }
     kernels::fill(exec_, flat(d.view()), S{0});
     auto const through_norm = [&](RowsView<S> x, RowsView<S> dy, RowsView<S> dx) {
       norm_.backward(exec_, x, dy, dx);
@@ -498,6 +524,7 @@ class VitTraining {
   nn::TrainedNorm<Exec, T> norm_pre_;
   std::vector<nn::TrainedBlock<Exec, T>> blocks_;
   nn::TrainedNorm<Exec, T> norm_;
+  std::optional<Tail> tail_;
   Index pooled_rows_ = 0;  ///< how many of the first rows the feature is made of; 0: of the patches
   Index lowest_learning_ = 0;
   nn::Summation how_;  ///< of the way back at hand

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,41 +62,86 @@ template <class Number>
   return value;
 }
 
+namespace detail {
+/// How the value of a setting is written as text and read back, wherever it lies: one body for all policies that have a value of its kind.
+class SettingValue {
+ public:
+  virtual ~SettingValue() = default;
+  [[nodiscard]] virtual std::string text(void const* value) const = 0;
+  /// @throws ValueError  and leaves the value as it was
+  virtual void assign(void* value, std::string_view name, std::string_view text) const = 0;
+};
+
+template <class Number>
+class NumberValue final : public SettingValue {
+ public:
+  NumberValue(Number least, Number most) : least_(least), most_(most) {}
+  [[nodiscard]] std::string text(void const* value) const override { return exact_text(*static_cast<Number const*>(value)); }
+  void assign(void* value, std::string_view name, std::string_view text) const override { *static_cast<Number*>(value) = parse_number<Number>(name, text, least_, most_); }
+
+ private:
+  Number least_;
+  Number most_;
+};
+
+template <class Choice>
+class ChoiceValue final : public SettingValue {
+ public:
+  explicit ChoiceValue(std::vector<std::pair<std::string, Choice>> choices) : choices_(std::move(choices)) {}
+
+  [[nodiscard]] std::string text(void const* value) const override {
+    for (auto const& [word, choice] : choices_) {
+      if (choice == *static_cast<Choice const*>(value)) { return word; }
+    }
+    return {};
+  }
+  void assign(void* value, std::string_view name, std::string_view text) const override {
+    std::vector<std::string> words;
+    for (auto const& [word, choice] : choices_) {
+      if (word == text) {
+        *static_cast<Choice*>(value) = choice;
+        return;
+      }
+      words.push_back(word);
+    }
+    fail<ValueError>(name, "has no choice '", text, "'; did you mean '", nearest_name(text, words), "'?");
+  }
+
+ private:
+  std::vector<std::pair<std::string, Choice>> choices_;
+};
+
+/// Where a member lies in an object, in bytes.
+template <class Whole, class Part>
+[[nodiscard]] std::ptrdiff_t offset_of(Part Whole::*member) {
+  Whole const whole{};
+  return reinterpret_cast<std::byte const*>(&(whole.*member)) - reinterpret_cast<std::byte const*>(&whole);
+}
+}  // namespace detail
+
 /// One setting of a policy as a person names it: what it is called, what it means, how it is written as text and read back.
 template <class Policy>
 struct Setting {
   std::string name;
   std::string meaning;
-  std::function<std::string(Policy const&)> text;
-  std::function<void(Policy&, std::string_view)> assign;  ///< throws ValueError and leaves the policy as it was
+  std::shared_ptr<detail::SettingValue const> value;
+  std::ptrdiff_t offset = 0;  ///< where the value lies in the policy, in bytes
+
+  [[nodiscard]] std::string text(Policy const& policy) const { return value->text(reinterpret_cast<std::byte const*>(&policy) + offset); }
+  /// @throws ValueError  and leaves the policy as it was
+  void assign(Policy& policy, std::string_view text) const { value->assign(reinterpret_cast<std::byte*>(&policy) + offset, name, text); }
 };
 
 /// A setting that is a number between two bounds.
 template <class Policy, class Number>
 [[nodiscard]] Setting<Policy> number_setting(std::string name, std::string meaning, Number Policy::*member, Number least, Number most) {
-  return {name, std::move(meaning), [member](Policy const& policy) { return exact_text(policy.*member); },
-          [name, member, least, most](Policy& policy, std::string_view text) { policy.*member = parse_number<Number>(name, text, least, most); }};
+  return {std::move(name), std::move(meaning), std::make_shared<detail::NumberValue<Number>>(least, most), detail::offset_of(member)};
 }
 
 /// A setting that is one of a few words.
 template <class Policy, class Choice>
 [[nodiscard]] Setting<Policy> choice_setting(std::string name, std::string meaning, Choice Policy::*member, std::vector<std::pair<std::string, Choice>> choices) {
-  auto const text = [member, choices](Policy const& policy) {
-    auto const found = std::find_if(choices.begin(), choices.end(), [&](auto const& choice) { return choice.second == policy.*member; });
-    return found == choices.end() ? std::string() : found->first;
-  };
-  auto const assign = [name, member, choices](Policy& policy, std::string_view word) {
-    std::vector<std::string> words;
-    for (auto const& [spelled, value] : choices) {
-      if (spelled == word) {
-        policy.*member = value;
-        return;
-      }
-      words.push_back(spelled);
-    }
-    fail<ValueError>(name, "has no choice '", word, "'; did you mean '", nearest_name(word, words), "'?");
-  };
-  return {std::move(name), std::move(meaning), text, assign};
+  return {std::move(name), std::move(meaning), std::make_shared<detail::ChoiceValue<Choice>>(std::move(choices)), detail::offset_of(member)};
 }
 
 /// Has settings a person may name.
@@ -114,16 +160,29 @@ template <class P>
   }
 }
 
-/// The settings of a part as settings of the whole it is a member of.
-/// @param[in] prefix  stands in front of every name, where two parts would share one
+/// The setting of a part as a setting of the whole it is a member of.
+/// @param[in] prefix  stands in front of the name, where two parts would share one
+template <class Whole, class Part>
+[[nodiscard]] Setting<Whole> part_setting(Part Whole::*member, Setting<Part> const& setting, std::string const& prefix = "") {
+  return {prefix + setting.name, setting.meaning, setting.value, detail::offset_of(member) + setting.offset};
+}
+
+/// The settings of a part as settings of the whole.
 template <class Whole, class Part>
 [[nodiscard]] std::vector<Setting<Whole>> part_settings(Part Whole::*member, std::vector<Setting<Part>> const& settings, std::string const& prefix = "") {
   std::vector<Setting<Whole>> lifted;
-  for (Setting<Part> const& setting : settings) {
-    lifted.push_back({prefix + setting.name, setting.meaning, [member, text = setting.text](Whole const& whole) { return text(whole.*member); },
-                      [member, assign = setting.assign](Whole& whole, std::string_view value) { assign(whole.*member, value); }});
-  }
+  for (Setting<Part> const& setting : settings) { lifted.push_back(part_setting(member, setting, prefix)); }
   return lifted;
+}
+
+/// The settings of a base as settings of what is derived from it.
+template <class Derived, class Base>
+[[nodiscard]] std::vector<Setting<Derived>> inherited_settings(std::vector<Setting<Base>> const& settings) {
+  Derived const derived{};
+  std::ptrdiff_t const offset = reinterpret_cast<std::byte const*>(static_cast<Base const*>(&derived)) - reinterpret_cast<std::byte const*>(&derived);
+  std::vector<Setting<Derived>> inherited;
+  for (Setting<Base> const& setting : settings) { inherited.push_back({setting.name, setting.meaning, setting.value, offset + setting.offset}); }
+  return inherited;
 }
 
 /// The same under the names the part gives them.

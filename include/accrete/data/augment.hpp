@@ -49,22 +49,14 @@ struct Augmentation {
                        std::vector<std::pair<std::string, Cropping>>{{"evaluation", Cropping::evaluation}, {"resized", Cropping::resized}, {"shifted", Cropping::shifted}}),
         number_setting("flip", "probability that left and right are exchanged", &Augmentation::flip, 0.0, 1.0),
         number_setting("brightness", "by how much the brightness may change, up or down", &Augmentation::brightness, 0.0, 10.0)};
-    all.push_back(within(&Augmentation::resized, number_setting("least_area", "of a resized part, as a part of the picture's", &RandomResizedCrop::least_area, 1e-6, 1.0)));
-    all.push_back(within(&Augmentation::resized, number_setting("most_area", "of a resized part, as a part of the picture's", &RandomResizedCrop::most_area, 1e-6, 1.0)));
-    all.push_back(within(&Augmentation::resized, choice_setting("crop_filter", "how a resized part is interpolated", &RandomResizedCrop::filter,
-                                                                std::vector<std::pair<std::string, Filter>>{{"bilinear", Filter::bilinear}, {"bicubic", Filter::bicubic}})));
-    all.push_back(within(&Augmentation::shifted, number_setting("padding", "pixels of border around a picture of which a shifted part is cut", &RandomCrop::padding, Index{0}, Index{1} << 12)));
-    all.push_back(within(&Augmentation::shifted, choice_setting("border", "what stands outside of a picture", &RandomCrop::border,
-                                                                std::vector<std::pair<std::string, Border>>{{"zero", Border::zero}, {"reflect", Border::reflect}})));
+    all.push_back(part_setting(&Augmentation::resized, number_setting("least_area", "of a resized part, as a part of the picture's", &RandomResizedCrop::least_area, 1e-6, 1.0)));
+    all.push_back(part_setting(&Augmentation::resized, number_setting("most_area", "of a resized part, as a part of the picture's", &RandomResizedCrop::most_area, 1e-6, 1.0)));
+    all.push_back(part_setting(&Augmentation::resized, choice_setting("crop_filter", "how a resized part is interpolated", &RandomResizedCrop::filter,
+                                                                      std::vector<std::pair<std::string, Filter>>{{"bilinear", Filter::bilinear}, {"bicubic", Filter::bicubic}})));
+    all.push_back(part_setting(&Augmentation::shifted, number_setting("padding", "pixels of border around a picture of which a shifted part is cut", &RandomCrop::padding, Index{0}, Index{1} << 12)));
+    all.push_back(part_setting(&Augmentation::shifted, choice_setting("border", "what stands outside of a picture", &RandomCrop::border,
+                                                                      std::vector<std::pair<std::string, Border>>{{"zero", Border::zero}, {"reflect", Border::reflect}})));
     return all;
-  }
-
- private:
-  /// A setting of a part as a setting of the whole.
-  template <class Part>
-  static Setting<Augmentation> within(Part Augmentation::*part, Setting<Part> setting) {
-    return {setting.name, setting.meaning, [part, text = setting.text](Augmentation const& whole) { return text(whole.*part); },
-            [part, assign = setting.assign](Augmentation& whole, std::string_view text) { assign(whole.*part, text); }};
   }
 };
 

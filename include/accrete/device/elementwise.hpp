@@ -32,4 +32,18 @@ void add_on(DeviceExecutor<System> const& exec, VectorView<T const> x, VectorVie
   for_each_index(exec, "add", x.size(), AddedElement<T>{x.data(), y.data()});
 }
 
+template <class T>
+struct InterpolatedElement {
+  T const* towards;
+  T weight;
+  T* x;
+
+  ACCRETE_HD void operator()(Index element) const { x[element] += weight * (towards[element] - x[element]); }
+};
+
+template <class System, class T>
+void interpolate_on(DeviceExecutor<System> const& exec, VectorView<T const> towards, T weight, VectorView<T> x) {
+  for_each_index(exec, "interpolate", x.size(), InterpolatedElement<T>{towards.data(), weight, x.data()});
+}
+
 }  // namespace accrete::device

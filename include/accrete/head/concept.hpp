@@ -81,6 +81,10 @@ concept BackpropagatesLogits = requires(H const& head, detail::AnyExecutor const
 template <class H>
 concept LearnsByGradient = std::copyable<H> && HasHeadState<H> && AdmitsTasks<H> && HasHeadParameters<H> && ComputesLogits<H> && BackpropagatesLogits<H> && ScoresClasses<H> && StoresItsState<H>;
 
+/// Keeps a classifier for each task that learns from that task alone, so that a class cannot come again with a later one.
+template <class H>
+concept WantsNewClasses = H::new_classes_only;
+
 /// Scores samples whose features it asks for, part by part: `ask(part, rows)` gives those of the samples `rows`.
 template <class H>
 concept AsksForFeatures = requires(H const& head, typename H::State const& state, detail::AnyExecutor const& exec, Matrix<float> (*ask)(Index, std::span<Index const>), MatrixView<float> scores) {

@@ -12,8 +12,9 @@ namespace accrete {
 ///   normal   N(0, 0.02^2), biases 0 (timm; its truncation at +-2 removes nothing)
 ///   uniform  U(-1 / sqrt L, 1 / sqrt L), biases as well (PyTorch's linear layer)
 ///   zeros    0; what lies below the head then gets no gradient in the first step of a task
+///   narrow   N(0, 0.001^2), biases 0 (LAE)
 ///   fan_out  N(0, 2 / C), biases -ln 99, C all classes there will be (VPT, DAP)
-enum class InitialRows { normal, uniform, zeros, fan_out };
+enum class InitialRows { normal, uniform, zeros, narrow, fan_out };
 
 namespace detail {
 

@@ -43,6 +43,7 @@ struct LinearHead {
     auto const random = detail::row_stream(seed, task.index, 0);
     double const bound = 1.0 / std::sqrt(static_cast<double>(width));
     if (initial == InitialRows::normal) { detail::draw_normal(random, 0.02F, weight); }
+    if (initial == InitialRows::narrow) { detail::draw_normal(random, 0.001F, weight); }
     if (initial == InitialRows::uniform) { detail::draw_uniform(random, bound, weight); }
     if (initial == InitialRows::fan_out) { detail::draw_normal(random, static_cast<float>(std::sqrt(2.0 / static_cast<double>(fan_out))), weight); }
     if (initial == InitialRows::fan_out && bias) {
@@ -144,9 +145,9 @@ struct LinearHead {
 
   [[nodiscard]] static std::vector<Setting<LinearHead>> settings() {
     return {choice_setting("bias", "whether every class has an offset", &LinearHead::bias, std::vector<std::pair<std::string, bool>>{{"on", true}, {"off", false}}),
-            choice_setting(
-                "initial", "how the rows of a new task begin", &LinearHead::initial,
-                std::vector<std::pair<std::string, InitialRows>>{{"normal", InitialRows::normal}, {"uniform", InitialRows::uniform}, {"zeros", InitialRows::zeros}, {"fan-out", InitialRows::fan_out}}),
+            choice_setting("initial", "how the rows of a new task begin", &LinearHead::initial,
+                           std::vector<std::pair<std::string, InitialRows>>{
+                               {"normal", InitialRows::normal}, {"uniform", InitialRows::uniform}, {"zeros", InitialRows::zeros}, {"narrow", InitialRows::narrow}, {"fan-out", InitialRows::fan_out}}),
             number_setting("fan-out", "classes that the rows of a fan-out begin for", &LinearHead::fan_out, Index{1}, Index{1} << 32U),
             number_setting("seed", "draws the rows of new classes", &LinearHead::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};
   }

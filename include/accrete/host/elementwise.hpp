@@ -24,4 +24,16 @@ void add_on(HostExecutor<Products> const& exec, VectorView<T const> x, VectorVie
   });
 }
 
+template <class Products, class T>
+void interpolate_on(HostExecutor<Products> const& exec, VectorView<T const> towards, T weight, VectorView<T> x) {
+  parallel_ranges(exec.thread_count(), x.extent(0), 1, [&](Index first, Index last) {
+    T const* const from = towards.data() + first;
+    T* const to = x.data() + first;
+    for_vectors<T>(last - first, [&](Index i, auto lanes) {
+      auto const old = lanes.load(to + i);
+      lanes.store(to + i, old + (lanes.load(from + i) - old) * weight);
+    });
+  });
+}
+
 }  // namespace accrete::host

@@ -21,7 +21,8 @@ template <class T>
 struct KeyValuePrefix {
   MatrixView<T const> k;
   MatrixView<T const> v;
-  Index length = 0;  ///< P
+  Index length = 0;          ///< P
+  bool compensated = false;  ///< its weights are to sum to one by themselves, which the kernels leave to nn/compensated_attention.hpp
 };
 
 /// Where the gradients of a prefix are added up.
@@ -56,6 +57,7 @@ void check_attention(std::string_view name, RowsView<T const> q, RowsView<T cons
   expects(q.width == k.width && k.width == v.width, name, "q, k and v must share the width", q.width, k.width, v.width);
   expects(k.rows == v.rows, name, "k and v must have one number of rows", k.rows, v.rows);
   expects(q.rows % shape.batch == 0 && k.rows % shape.batch == 0 && k.rows > 0, name, "the rows must fall evenly into the sequences", q.rows, k.rows, shape.batch);
+  expects(!prefix.compensated, name, "a compensated prefix takes two attentions", prefix.length);
   bool const shared = prefix.k.extent(0) == prefix.length;
   expects(prefix.length == 0 || ((shared || prefix.k.extent(0) == shape.batch * prefix.length) && prefix.k.shape() == prefix.v.shape() && prefix.k.extent(1) == k.width), name,
           "prefix keys and values must be [P, D] or [B * P, D]", prefix.k.extent(0), prefix.v.extent(0), prefix.k.extent(1), prefix.length);

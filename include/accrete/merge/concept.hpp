@@ -1,6 +1,8 @@
 #pragma once
 
+#include <accrete/core/parameter_store.hpp>
 #include <accrete/core/stand_ins.hpp>
+#include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 
 #include <concepts>
@@ -44,6 +46,18 @@ concept FoldsFirstTask = M::folds_first_task;
 template <class M>
 concept MergesEveryStep = requires(M const& merge, typename M::State const& state, VectorView<float> learning) {
   merge.after_step(state, learning);
+};
+
+/// Keeps an average beside what learns, in a store of the same layout: a second network or prompt, which answers as well. It is asked
+///   begin_task(state, learning, task)    before a task, with what learns as the task finds it
+///   after_step(exec, state, learning)    behind every step of the optimiser
+///   state.averaged()                     the average; empty before there is one
+template <class M>
+concept AveragesBeside = HasMergeState<M> &&
+    requires(M const& merge, detail::AnyExecutor const& exec, typename M::State& state, typename M::State const& known, ParameterStore<float> const& learning, TaskInfo const& task) {
+  merge.begin_task(state, learning, task);
+  merge.after_step(exec, state, learning);
+  { known.averaged() } -> std::same_as<ParameterStore<float> const&>;
 };
 
 /// What becomes of parameters when a task ends.

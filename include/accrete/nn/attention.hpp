@@ -1,6 +1,8 @@
 #pragma once
 
+#include <accrete/core/scratch.hpp>
 #include <accrete/kernels/attention.hpp>
+#include <accrete/nn/compensated_attention.hpp>
 #include <accrete/nn/linear.hpp>
 
 #include <utility>
@@ -14,6 +16,8 @@ namespace accrete::nn {
 template <class Exec>
 class Attention {
  public:
+  using Scratch = ScratchPool<typename Exec::Memory>;
+
   Attention() = default;
   /// @param query_key_value [D -> 3 D];  @param projection [D -> D], a residual gain already folded in
   Attention(Linear<Exec> query_key_value, Linear<Exec> projection, Index heads) : first_(std::move(query_key_value)), projection_(std::move(projection)), heads_(heads) {}
@@ -35,13 +39,18 @@ class Attention {
   /// @param[in]     prefix keys and values in front of every sequence's own
   /// @param[in,out] x      [B * T, D] residual stream
   template <class T>
-  void forward(Exec const& exec, MatrixView<T> z, MatrixView<T> qkv, kernels::KeyValuePrefix<T> const& prefix, Index batch, RowsView<float> x) const {
+  void forward(Exec const& exec, MatrixView<T> z, MatrixView<T> qkv, kernels::KeyValuePrefix<T> const& prefix, Index batch, RowsView<float> x, Scratch const& scratch) const {
     Index const width = z.extent(1);
     if (apart_) {
       first_.forward(exec, RowsView<T>(z), columns(qkv, 0, width));
       second_.forward(exec, RowsView<T>(z), columns(qkv, width, 2 * width));
     } else {
       first_.forward(exec, RowsView<T>(z), RowsView<T>(qkv));
+    }
+    if (prefix.compensated) {
+      auto const rows = [&](Index first) { return RowsView<T const>(columns(qkv, first, width)); };
+      CompensatedAttention<Exec, T>(exec, rows(0), rows(width), rows(2 * width), {.batch = batch, .heads = heads_}, prefix, scratch).forward(RowsView<T>(z));
+      return projection_.forward(exec, RowsView<T>(z), x, {.accumulate = true});
     }
     attend(exec, columns(qkv, 0, width), columns(qkv, width, 2 * width), prefix, batch, RowsView<T>(z), x);
   }

@@ -12,7 +12,7 @@
 namespace accrete::nn {
 
 /// One pre-norm transformer block with frozen weights, in place on the residual stream:
-///   x += proj(attention(norm1(x)));   x += fc2(act(fc1(norm2(x))))
+///   x += proj(attention(norm1(x)));   x += fc2(act(fc1(norm2(x)))),   and what bottlenecks add
 /// The stream is float32; with bfloat16 weights the normed rows, q, k, v, the heads' output and the hidden layer are bfloat16.
 /// @source Dosovitskiy et al., ICLR 2021, arXiv:2010.11929v2, Eqs. 2 and 3
 template <class Exec>
@@ -21,9 +21,9 @@ class Block {
   using Scratch = ScratchPool<typename Exec::Memory>;
 
   Block() = default;
-  /// @param bottleneck  beside or behind the MLP; may be empty
-  Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp, Bottleneck<Exec> bottleneck = {})
-      : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)), bottleneck_(std::move(bottleneck)) {}
+  /// @param bottleneck  beside or behind the MLP;  @param beside  beside attention, reading what norm1 gives; both may be empty
+  Block(LayerNorm<Exec> norm1, Attention<Exec> attention, LayerNorm<Exec> norm2, Mlp<Exec> mlp, Bottleneck<Exec> bottleneck = {}, Bottleneck<Exec> beside = {})
+      : norm1_(std::move(norm1)), norm2_(std::move(norm2)), attention_(std::move(attention)), mlp_(std::move(mlp)), bottleneck_(std::move(bottleneck)), beside_(std::move(beside)) {}
 
   [[nodiscard]] Attention<Exec> const& attention() const { return attention_; }
   [[nodiscard]] Mlp<Exec> const& mlp() const { return mlp_; }
@@ -40,7 +40,9 @@ class Block {
     auto const normed = scratch.template lease<T>(Shape<2>{rows, width});
     auto const wide = scratch.template lease<T>(Shape<2>{rows, std::max(3 * width, mlp_.hidden())});
     norm1_.forward(exec, RowsView<float>(stream), RowsView<T>(normed.view()));
-    attention_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, 3 * width}), prefix, x.extent(0), RowsView<float>(stream));
+    auto const units = read_beside(exec, normed.view(), scratch);
+    attention_.forward(exec, normed.view(), MatrixView<T>(wide.data(), {rows, 3 * width}), prefix, x.extent(0), RowsView<float>(stream), scratch);
+    add_beside(exec, units.view(), RowsView<float>(stream));
     run_mlp(exec, normed.view(), MatrixView<T>(wide.data(), {rows, mlp_.hidden()}), RowsView<float>(stream), scratch);
   }
 
@@ -62,12 +64,26 @@ class Block {
     for (Index row = 0; row < count; ++row) {
       RowsView<float> const stream(x.data() + row * width, batch, width, tokens * width);
       norm1_.forward(exec, stream, RowsView<T>(z));
+      auto const units = read_beside(exec, z, scratch);
       attention_.forward_row(exec, z, query.view(), key_value.view(), stream);
+      add_beside(exec, units.view(), stream);
       run_mlp(exec, z, hidden.view(), stream, scratch);
     }
   }
 
  private:
+  /// The units of the bottleneck beside attention, which overwrites what they are made of.
+  template <class T>
+  [[nodiscard]] auto read_beside(Exec const& exec, MatrixView<T> normed, Scratch const& scratch) const {
+    auto units = scratch.template lease<T>(Shape<2>{beside_ ? normed.extent(0) : 0, beside_ ? beside_.middle() : 0});
+    if (beside_) { beside_.read(exec, normed, units.view()); }
+    return units;
+  }
+  template <class T>
+  void add_beside(Exec const& exec, MatrixView<T> units, RowsView<float> stream) const {
+    if (beside_) { beside_.add(exec, units, stream); }
+  }
+
   /// The second half of the block.
   /// @param normed, hidden  to work in
   template <class T>
@@ -91,6 +107,7 @@ class Block {
   Attention<Exec> attention_;
   Mlp<Exec> mlp_;
   Bottleneck<Exec> bottleneck_;
+  Bottleneck<Exec> beside_;
 };
 
 }  // namespace accrete::nn

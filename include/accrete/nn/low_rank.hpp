@@ -1,7 +1,11 @@
 #pragma once
 
 #include <accrete/core/scratch.hpp>
+#include <accrete/kernels/column_sums.hpp>
+#include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/product.hpp>
+#include <accrete/kernels/transfer.hpp>
+#include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/nn/layer_parameters.hpp>
 #include <accrete/nn/summation.hpp>
 
@@ -20,16 +24,17 @@ class LowRank {
   using S = SumScalar<T>;
   using Scratch = ScratchPool<typename Exec::Memory>;
 
-  /// @param a      [rank, inputs];  @param b [rows, rank], both learned parts of one store
-  /// @param first  the output that row 0 of b belongs to;  @param scale  s
-  LowRank(LearnedPart a, LearnedPart b, Index rank, Index first, Index rows, S scale) : a_(a), b_(b), rank_(rank), first_(first), rows_(rows), scale_(scale) {}
+  /// @param a      [rank, inputs];  @param b [rows, rank];  @param factor [1] or none: all learned parts of one store
+  /// @param first  the output that row 0 of b belongs to;  @param scale  s, or what the factor is multiplied by
+  LowRank(LearnedPart a, LearnedPart b, LearnedPart factor, Index rank, Index first, Index rows, S scale) : a_(a), b_(b), factor_(factor), rank_(rank), first_(first), rows_(rows), scale_(scale) {}
 
-  [[nodiscard]] bool learns() const { return a_.learns || b_.learns; }
+  [[nodiscard]] bool learns() const { return a_.learns || b_.learns || factor_.learns; }
 
   void refresh(Exec const& exec, VectorView<S const> values, bool first) {
-    // The scale stands at the first factor on either way, so that what lies in between serves the gradients as it is.
     auto const a = a_.matrix(values, rank_);
     auto const b = b_.matrix(values, rows_);
+    if (factor_) { return refresh_scaled(exec, a, b, scale_ * factor_.vector(values)[0], first); }
+    // The scale stands at the first factor on either way, so that what lies in between serves the gradients as it is.
     pack(exec, scaled(a, scaled_a_), kernels::WeightOrder::output_rows, first, down_);
     pack(exec, a, kernels::WeightOrder::input_rows, first, down_back_);
     pack(exec, b, kernels::WeightOrder::output_rows, first, up_);
@@ -51,7 +56,7 @@ class LowRank {
     kernels::product(exec, RowsView<T>(middle.view()), down_back_, {.accumulate = true}, dx);
   }
 
-  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T), or the squares of the samples' own.
+  /// dA += s (dy B)^T x,   dB += s dy^T (x A^T),   and where the scale learns ds += <B, dy^T (x A^T)>; or the squares of the samples' own.
   void accumulate(Exec const& exec, RowsView<T> x, RowsView<T> dy, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
     auto const middle = scratch.template lease<T>(Shape<2>{dy.rows, rank_});
     RowsView<T> const rows(middle.view());
@@ -59,13 +64,48 @@ class LowRank {
       kernels::product(exec, part(dy), up_back_, {}, rows);
       how.add_weight_gradient(exec, rows, x, a_.matrix(gradients, rank_));
     }
-    if (b_.learns) {
+    if (factor_) {
+      kernels::product(exec, x, down_, {}, rows);
+      accumulate_scaled(exec, dy, rows, gradients, scratch, how);
+    } else if (b_.learns) {
       kernels::product(exec, x, down_, {}, rows);
       how.add_weight_gradient(exec, part(dy), rows, b_.matrix(gradients, rows_));
     }
   }
 
  private:
+  /// With a scale that learns it stands at B on either way, so that x A^T is free of it.
+  void refresh_scaled(Exec const& exec, MatrixView<S const> a, MatrixView<S const> b, S scale, bool first) {
+    pack(exec, a, kernels::WeightOrder::output_rows, first, down_);
+    pack(exec, a, kernels::WeightOrder::input_rows, first, down_back_);
+    if (first) {
+      scaled_b_ = Matrix<S>(b.shape());
+      host_scales_ = Vector<S>({rank_});
+      scales_ = Vector<S, typename Exec::Memory>({rank_});
+      unscaled_b_ = Vector<S, typename Exec::Memory>({b.size()});
+    }
+    std::transform(b.begin(), b.end(), scaled_b_.begin(), [scale](S value) { return scale * value; });
+    pack(exec, scaled_b_.cview(), kernels::WeightOrder::output_rows, first, up_);
+    pack(exec, scaled_b_.cview(), kernels::WeightOrder::input_rows, first, up_back_);
+    std::transform(b.begin(), b.end(), scaled_b_.begin(), [this](S value) { return scale_ * value; });
+    kernels::upload(exec, VectorView<S const>(scaled_b_.data(), {b.size()}), unscaled_b_.view());
+    std::fill(host_scales_.begin(), host_scales_.end(), scale);
+    kernels::upload(exec, host_scales_.cview(), scales_.view());
+    exec.wait();  // the next refresh writes what is uploaded here
+  }
+
+  /// @param[in] middle  x A^T
+  void accumulate_scaled(Exec const& exec, RowsView<T> dy, RowsView<T> middle, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+    auto const product = scratch.template lease<S>(Shape<2>{rows_, rank_});
+    Index const count = rows_ * rank_;
+    how.for_samples(part(dy), middle, [&](RowsView<T> own_dy, RowsView<T> own_middle) {
+      kernels::fill(exec, VectorView<S>(product.data(), {count}), S{0});
+      kernels::weight_gradient(exec, RowsView<T const>(own_dy), RowsView<T const>(own_middle), product.view());
+      if (factor_.learns) { how.add_dot(exec, VectorView<S>(product.data(), {count}), unscaled_b_.view(), factor_.vector(gradients), scratch); }
+      if (b_.learns) { how.add_scaled(exec, RowsView<S>(product.view()), scales_.view(), RowsView<S>(b_.matrix(gradients, rows_))); }
+    });
+  }
+
   template <class Y>
   [[nodiscard]] RowsView<Y> part(RowsView<Y> y) const {
     return {y.data + first_, y.rows, rows_, y.stride};
@@ -87,12 +127,16 @@ class LowRank {
 
   LearnedPart a_;
   LearnedPart b_;
+  LearnedPart factor_;
   Index rank_ = 0;
   Index first_ = 0;
   Index rows_ = 0;
   S scale_ = 1;
   Matrix<S> scaled_a_;
   Matrix<S> scaled_b_;
+  Vector<S> host_scales_;
+  Vector<S, typename Exec::Memory> scales_;      // s times the factor, as many times as a row of B is wide
+  Vector<S, typename Exec::Memory> unscaled_b_;  // s B
   typename Exec::PackedWeights down_;
   typename Exec::PackedWeights down_back_;
   typename Exec::PackedWeights up_;
@@ -122,7 +166,7 @@ template <class Exec, class T>
     Index const rows = std::min(place.first + place.rows, first + count) - begin;
     if (!parameters.learned(a) || rows <= 0) { continue; }
     LearnedPart const b = parameters.learned(layer + place.suffix + ".b").rows(begin - place.first, rows, place.rows);
-    parts.emplace_back(parameters.learned(a), b, parameters.store().segment(a).shape[0], begin - first, rows, static_cast<SumScalar<T>>(scale));
+    parts.emplace_back(parameters.learned(a), b, parameters.learned(layer + place.suffix + ".scale"), parameters.store().segment(a).shape[0], begin - first, rows, static_cast<SumScalar<T>>(scale));
   }
   return parts;
 }

@@ -5,6 +5,7 @@
 #include <accrete/core/tensor.hpp>
 #include <accrete/kernels/column_squares.hpp>
 #include <accrete/kernels/column_sums.hpp>
+#include <accrete/kernels/elementwise.hpp>
 #include <accrete/kernels/weight_gradient.hpp>
 #include <accrete/kernels/weight_gradient_squares.hpp>
 
@@ -41,6 +42,38 @@ struct Summation {
   void add_column_dots(Exec const& exec, RowsView<T> a, RowsView<T> b, VectorView<SumScalar<T>> sums) const {
     if (squares()) { return kernels::column_dot_squares(exec, RowsView<T const>(a), RowsView<T const>(b), samples, sums); }
     kernels::column_dots(exec, RowsView<T const>(a), RowsView<T const>(b), sums);
+  }
+
+  /// Calls use(a, b) with all rows where they are summed up, and sample by sample where squares are: for gradients that are made of others.
+  template <class T, class Use>
+  void for_samples(RowsView<T> a, RowsView<T> b, Use const& use) const {
+    if (!squares()) { return use(a, b); }
+    auto const of = [this](RowsView<T> rows, Index sample) { return RowsView<T>(rows.data + sample * (rows.rows / samples) * rows.stride, rows.rows / samples, rows.width, rows.stride); };
+    for (Index sample = 0; sample < samples; ++sample) { use(of(a, sample), of(b, sample)); }
+  }
+
+  /// sums += gain x, column by column, or its squares.
+  /// @param[in,out] x [rows, D]  used up;  @param[in] gain [D];  @param[in,out] sums [rows, D]
+  template <class Exec, class S>
+  void add_scaled(Exec const& exec, RowsView<S> x, NonDeduced<VectorView<S const>> gain, RowsView<S> sums) const {
+    if (!squares()) { return kernels::scale_columns(exec, RowsView<S const>(x), gain, VectorView<S const>(), sums, true); }
+    kernels::scale_columns(exec, RowsView<S const>(x), gain, VectorView<S const>(), x, false);
+    for (Index row = 0; row < x.rows; ++row) {
+      RowsView<S const> const own(x.data + row * x.stride, 1, x.width, x.stride);
+      kernels::column_dots(exec, own, own, VectorView<S>(sums.data + row * sums.stride, {sums.width}));
+    }
+  }
+
+  /// sum += <x, y>, or its square.
+  /// @param[in] x, y [n];  @param[in,out] sum [1]
+  template <class Exec, class S, class Scratch>
+  void add_dot(Exec const& exec, VectorView<S> x, NonDeduced<VectorView<S const>> y, VectorView<S> sum, Scratch const& scratch) const {
+    auto const column = [](VectorView<S const> values) { return RowsView<S const>(values.data(), values.size(), 1, 1); };
+    if (!squares()) { return kernels::column_dots(exec, column(x), column(y), sum); }
+    auto const dot = scratch.template lease<S>(Shape<1>{1});
+    kernels::fill(exec, dot.view(), S{0});
+    kernels::column_dots(exec, column(x), column(y), dot.view());
+    kernels::column_dots(exec, column(dot.view()), column(dot.view()), sum);
   }
 };
 

@@ -7,6 +7,7 @@
 #include <accrete/kernels/tokens.hpp>
 #include <accrete/kernels/transfer.hpp>
 #include <accrete/nn/block.hpp>
+#include <accrete/nn/compensated_attention.hpp>
 #include <accrete/nn/summation.hpp>
 #include <accrete/nn/trained_block_rows.hpp>
 #include <accrete/nn/trained_bottleneck.hpp>
@@ -34,7 +35,7 @@ struct BlockForm {
 };
 
 /// One pre-norm transformer block inside of a network that learns, forward with what the way back needs, and backward:
-///   X1 = X  + attention(norm1(X))
+///   X1 = X  + attention(norm1(X)) [+ bottleneck(norm1(X))]
 ///   X2 = X1 + mlp(norm2(X1)) [+ bottleneck(X1)]        or   m = mlp(norm2(X1));  X2 = X1 + m + bottleneck(m)
 /// Activation gradients only where a layer stands still; none below the lowest thing that learns. Both ways work on any part of a batch; what a sequence
 /// gives does not depend on the others. Parameter gradients are added for the whole batch at once, so that they do not depend on the parts.
@@ -71,6 +72,7 @@ class TrainedBlock {
     first_ = linear(".mlp.fc1", form.hidden, width, weights_of([&]() -> auto const& { return ready->mlp().first(); }));
     second_ = linear(".mlp.fc2", width, form.hidden, weights_of([&]() -> auto const& { return ready->mlp().second(); }), gain(".ls2.gamma"));
     if (parameters.learned(name + ".adapter.down.weight")) { bottleneck_.emplace(exec, parameters, name + ".adapter", form.bottleneck); }
+    if (parameters.learned(name + ".attn.adapter.down.weight")) { beside_.emplace(exec, parameters, name + ".attn.adapter", form.bottleneck); }
     if (sequential()) {
       Vector<S> ones({width});
       std::fill(ones.begin(), ones.end(), S{1});
@@ -89,6 +91,7 @@ class TrainedBlock {
     first_.refresh(exec, values);
     second_.refresh(exec, values);
     if (bottleneck_) { bottleneck_->refresh(exec, values); }
+    if (beside_) { beside_->refresh(exec, values); }
   }
 
   /// Whether anything in here learns.
@@ -99,7 +102,7 @@ class TrainedBlock {
 
   /// Whether `Gradients::out` and `Gradients::projected` may be the stream's gradient itself, because it is the same scalar and nothing needs it afterwards.
   [[nodiscard]] bool shares_out() const { return std::is_same_v<S, T> && !second_.learns() && !bottleneck_; }
-  [[nodiscard]] bool shares_projected() const { return std::is_same_v<S, T> && !projection_.learns(); }
+  [[nodiscard]] bool shares_projected() const { return std::is_same_v<S, T> && !projection_.learns() && !beside_; }
 
   /// Extents of the tape of a batch.
   [[nodiscard]] TapeExtents tape_extents(Index batch, Index tokens) const {
@@ -114,7 +117,8 @@ class TrainedBlock {
             .keeps_projected = projection_.keeps_raw(),
             .keeps_expanded = second_.keeps_raw(),
             .middle = bottleneck_ ? bottleneck_->middle() : 0,
-            .keeps_mlp = sequential()};
+            .keeps_mlp = sequential(),
+            .attention_middle = beside_ ? beside_->middle() : 0};
   }
 
   /// @param[in]  prefix  keys and values in front of every sequence's own
@@ -122,14 +126,17 @@ class TrainedBlock {
   /// @param[out] out     [B, rows_of(N), D]
   void forward(Exec const& exec, kernels::KeyValuePrefix<T> const& prefix, Tape const& tape, DropoutDraw const& draw, TensorView<S, 3> out, Scratch const& scratch) const {
     Index const batch = tape.x.extent(0);
+    copy_rows(exec, tape.x, tape.middle);
     {
       auto const normed = scratch.template lease<T>(Shape<2>{all_rows(tape.x).rows, form_.width});
       norm1_.forward(exec, all_rows(tape.x), RowsView<T>(normed.view()));
       project(exec, normed.view(), batch, tape, scratch);
+      if (beside_) { forward_beside(exec, normed.view(), tape, draw, scratch); }
     }
-    copy_rows(exec, tape.x, tape.middle);
-    with_projected(exec, tape, scratch,
-                   [&](Projected const& p) { kernels::attention_with_log_sums(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T>(tape.heads), tape.log_sums); });
+    with_projected(exec, tape, scratch, [&](Projected const& p) {
+      if (prefix.compensated) { return compensated(exec, p, batch, prefix, scratch).forward(RowsView<T>(tape.heads), tape.log_sums); }
+      kernels::attention_with_log_sums(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T>(tape.heads), tape.log_sums);
+    });
     projection_.forward(exec, RowsView<T>(tape.heads), RowsView<T>(tape.projected), all_rows(tape.middle), true, scratch);
 
     copy_rows(exec, tape.middle, out);
@@ -167,23 +174,26 @@ class TrainedBlock {
   void backward(Exec const& exec, kernels::KeyValuePrefix<T> const& prefix, Tape const& tape, DropoutDraw const& draw, Reach reach, TensorView<S, 3> d_out, TensorView<S, 3> d_in, Gradients const& d,
                 kernels::KeyValueGradient<S> const& d_prefix, Scratch const& scratch) const {
     bool const at_keys = reach.input || reach.prefix || norm1_.learns() || query_.learns() || (few_rows() && key_value_.learns());
-    bool const at_middle = at_keys || projection_.learns();
+    bool const at_middle = at_keys || projection_.learns() || (beside_ && beside_->learns());
     backward_mlp(exec, tape, draw, at_middle, d_out, d, scratch);
     if (!at_middle) { return; }
     to_scalar(exec, d_out, d.projected);
-    if (!at_keys) { return; }
     Index const batch = tape.x.extent(0);
+    bool const at_norm = reach.input || norm1_.learns();
+    if (!at_keys) { return backward_beside(exec, tape, draw, at_norm, d); }
     bool const below_keys = reach.input || norm1_.learns() || query_.learns() || (few_rows() && key_value_.learns());
     auto const d_heads = scratch.template lease<T>(tape.heads.shape());
     projection_.backward(exec, RowsView<T>(d.projected), RowsView<T>(d_heads.view()), false, scratch);
     with_projected(exec, tape, scratch, [&](Projected const& p) {
       Projected const dp = projected(d.qkv, d.key_value);
       RowsView<T> const none;
-      kernels::attention_backward(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T const>(tape.heads), tape.log_sums, RowsView<T const>(d_heads.view()),
-                                  below_keys ? dp.q : none, below_keys ? dp.k : none, below_keys ? dp.v : none, d_prefix);
+      auto const wanted = [&](RowsView<T> rows) { return below_keys ? rows : none; };
+      RowsView<T const> const dy(RowsView<T>(d_heads.view()));
+      if (prefix.compensated) { return compensated(exec, p, batch, prefix, scratch).backward(tape.log_sums, dy, wanted(dp.q), wanted(dp.k), wanted(dp.v), d_prefix); }
+      kernels::attention_backward(exec, RowsView<T const>(p.q), p.k, p.v, shape(batch), prefix, RowsView<T const>(tape.heads), tape.log_sums, dy, wanted(dp.q), wanted(dp.k), wanted(dp.v), d_prefix);
     });
-    if (!reach.input && !norm1_.learns()) { return; }
-    backward_projected(exec, d, batch, scratch);
+    if (at_norm) { backward_projected(exec, d, batch, scratch); }
+    backward_beside(exec, tape, draw, at_norm, d);
     if (!reach.input) { return; }
     if (few_rows()) {
       kernels::fill(exec, flat(d_in), S{0});
@@ -194,7 +204,7 @@ class TrainedBlock {
 
   /// Adds the gradients of everything that learns here, or the squares of the samples' own.
   void accumulate(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how = {}) const {
-    if (learns_in_attention()) { accumulate_attention(exec, tape, d, gradients, scratch, how); }
+    if (learns_in_attention()) { accumulate_attention(exec, tape, draw, d, gradients, scratch, how); }
     if (learns_in_mlp()) { accumulate_mlp(exec, tape, draw, d, gradients, scratch, how); }
   }
 
@@ -203,10 +213,13 @@ class TrainedBlock {
     RowsView<T> q, k, v;
   };
 
-  [[nodiscard]] bool learns_in_attention() const { return norm1_.learns() || query_.learns() || (few_rows() && key_value_.learns()) || projection_.learns(); }
+  [[nodiscard]] bool learns_in_attention() const { return norm1_.learns() || query_.learns() || (few_rows() && key_value_.learns()) || projection_.learns() || (beside_ && beside_->learns()); }
   [[nodiscard]] bool learns_in_mlp() const { return norm2_.learns() || first_.learns() || second_.learns() || (bottleneck_ && bottleneck_->learns()); }
   [[nodiscard]] bool sequential() const { return bottleneck_ && form_.bottleneck.place == BottleneckPlace::sequential; }
   [[nodiscard]] kernels::AttentionShape shape(Index batch) const { return {.batch = batch, .heads = form_.heads}; }
+  [[nodiscard]] CompensatedAttention<Exec, T> compensated(Exec const& exec, Projected const& p, Index batch, kernels::KeyValuePrefix<T> const& prefix, Scratch const& scratch) const {
+    return {exec, p.q, p.k, p.v, shape(batch), prefix, scratch};
+  }
 
   [[nodiscard]] static RowsView<S> all_rows(TensorView<S, 3> x) { return {x.data(), x.extent(0) * x.extent(1), x.extent(2), x.extent(2)}; }
   [[nodiscard]] static VectorView<S> flat(TensorView<S, 3> x) { return {x.data(), {x.size()}}; }
@@ -215,6 +228,53 @@ class TrainedBlock {
   [[nodiscard]] static RowsView<T> one_row(MatrixView<T> rows, Index batch, Index row) {
     Index const width = rows.extent(1);
     return {rows.data() + row * width, batch, width, rows.extent(0) / batch * width};
+  }
+
+  /// Calls use(first, count) for sequences whose first rows lie evenly: all of a batch, or one after the other where several rows of each are pooled.
+  template <class Use>
+  void for_even_rows(Index batch, Use const& use) const {
+    if (form_.pooled_rows <= 1) { return use(Index{0}, batch); }
+    for (Index sequence = 0; sequence < batch; ++sequence) { use(sequence, Index{1}); }
+  }
+  /// The rows of sequences [first, first + count) that are computed, out of `each` rows of every sequence.
+  template <class X>
+  [[nodiscard]] RowsView<X> even_rows(X* data, Index each, Index first, Index count) const {
+    Index const width = form_.width;
+    X* const begin = data + first * each * width;
+    return form_.pooled_rows == 1 ? RowsView<X>(begin, count, width, each * width) : RowsView<X>(begin, count * rows_of(each), width, width);
+  }
+  [[nodiscard]] static DropoutDraw draw_from(DropoutDraw draw, Index first) {
+    draw.first += first;
+    return draw;
+  }
+
+  /// middle += what the bottleneck beside attention makes of the normed rows.
+  void forward_beside(Exec const& exec, MatrixView<T> normed, Tape const& tape, DropoutDraw const& draw, Scratch const& scratch) const {
+    Index const batch = tape.x.extent(0);
+    for_even_rows(batch, [&](Index first, Index count) {
+      RowsView<S> const y = even_rows(tape.middle.data(), tape.middle.extent(1), first, count);
+      beside_->forward(exec, even_rows(normed.data(), tape.x.extent(1), first, count), detail::of_sequences(tape.beside, batch, first, count), count, draw_from(draw, first), y, scratch);
+    });
+  }
+
+  /// Adds what comes back through it to the gradient of what norm1 gives, where `at_norm`.
+  void backward_beside(Exec const& exec, Tape const& tape, DropoutDraw const& draw, bool at_norm, Gradients const& d) const {
+    if (!beside_) { return; }
+    Index const batch = tape.x.extent(0);
+    for_even_rows(batch, [&](Index first, Index count) {
+      auto const units = [&](MatrixView<T> all) { return detail::of_sequences(all, batch, first, count); };
+      RowsView<T> const dx = at_norm ? even_rows(d.norm1.data(), tape.x.extent(1), first, count) : RowsView<T>();
+      beside_->backward(exec, even_rows(d.projected.data(), tape.middle.extent(1), first, count), units(tape.beside), count, draw_from(draw, first), units(d.beside), dx);
+    });
+  }
+
+  void accumulate_beside(Exec const& exec, MatrixView<T> normed, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+    Index const batch = tape.x.extent(0);
+    for_even_rows(batch, [&](Index first, Index count) {
+      auto const units = [&](MatrixView<T> all) { return detail::of_sequences(all, batch, first, count); };
+      beside_->accumulate(exec, even_rows(normed.data(), tape.x.extent(1), first, count), even_rows(d.projected.data(), tape.middle.extent(1), first, count), units(tape.beside), count,
+                          draw_from(draw, first), units(d.beside), gradients, scratch, Summation{how.squares() ? count : 0});
+    });
   }
 
   /// The first rows of every sequence.
@@ -310,10 +370,10 @@ class TrainedBlock {
     for (Index row = 0; row < form_.pooled_rows; ++row) { query_.backward(exec, one_row(d.qkv, batch, row), one_row(d.norm1, batch, row), true, scratch); }
   }
 
-  void accumulate_attention(Exec const& exec, Tape const& tape, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+  void accumulate_attention(Exec const& exec, Tape const& tape, DropoutDraw const& draw, Gradients const& d, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
     Index const batch = tape.x.extent(0);
     projection_.accumulate(exec, RowsView<T>(tape.heads), RowsView<T>(tape.projected), RowsView<T>(d.projected), gradients, scratch, how);
-    if (query_.learns() || (few_rows() && key_value_.learns())) {
+    if (query_.learns() || (few_rows() && key_value_.learns()) || (beside_ && beside_->learns())) {
       auto const normed = scratch.template lease<T>(Shape<2>{all_rows(tape.x).rows, form_.width});
       norm1_.forward(exec, all_rows(tape.x), RowsView<T>(normed.view()));
       if (few_rows()) {
@@ -328,6 +388,7 @@ class TrainedBlock {
       } else {
         query_.accumulate(exec, RowsView<T>(normed.view()), RowsView<T>(tape.qkv), RowsView<T>(d.qkv), gradients, scratch, how);
       }
+      if (beside_) { accumulate_beside(exec, normed.view(), tape, draw, d, gradients, scratch, how); }
     }
     norm1_.accumulate(exec, all_rows(tape.x), RowsView<T>(d.norm1), gradients, scratch, how);
   }
@@ -372,7 +433,8 @@ class TrainedBlock {
   TrainedLinear<Exec, T> first_;
   TrainedLinear<Exec, T> second_;
   std::optional<TrainedBottleneck<Exec, T>> bottleneck_;
-  Vector<S, typename Exec::Memory> ones_;  // where a bottleneck stands behind the MLP
+  std::optional<TrainedBottleneck<Exec, T>> beside_;  // beside attention, reading what norm1 gives
+  Vector<S, typename Exec::Memory> ones_;             // where a bottleneck stands behind the MLP
 };
 
 }  // namespace accrete::nn

@@ -21,6 +21,7 @@ struct TapeExtents {
   bool keeps_expanded = false;
   Index middle = 0;  ///< width of the bottleneck; 0: none
   bool keeps_mlp = false;
+  Index attention_middle = 0;  ///< width of the bottleneck beside attention; 0: none
 };
 
 namespace detail {
@@ -48,11 +49,12 @@ struct BlockTape {
   MatrixView<T> expanded;    ///< [B * rows, D] the same of the MLP's second layer
   MatrixView<T> bottleneck;  ///< [B * rows, r] before the activation
   MatrixView<T> mlp;         ///< [B * rows, D] the MLP's output where a bottleneck stands behind it
+  MatrixView<T> beside;      ///< [B * rows, r] of the bottleneck beside attention, before the activation
 
   [[nodiscard]] BlockTape part(Index first, Index count) const {
     Index const batch = x.extent(0);
     auto const cut = [&](auto rows) { return detail::of_sequences(rows, batch, first, count); };
-    return {x.slice(first, count), cut(qkv), cut(key_value), cut(log_sums), cut(heads), middle.slice(first, count), cut(hidden), cut(projected), cut(expanded), cut(bottleneck), cut(mlp)};
+    return {x.slice(first, count), cut(qkv), cut(key_value), cut(log_sums), cut(heads), middle.slice(first, count), cut(hidden), cut(projected), cut(expanded), cut(bottleneck), cut(mlp), cut(beside)};
   }
 };
 
@@ -69,10 +71,11 @@ struct BlockGradients {
   MatrixView<T> qkv;         ///< [B * N, 3 D], or [B * rows, D]
   MatrixView<T> key_value;   ///< [B * N, 2 D] where queries are few
   MatrixView<T> norm1;       ///< [B * N, D] of what norm1 gives
+  MatrixView<T> beside;      ///< [B * rows, r] of the bottleneck beside attention, before the activation
 
   [[nodiscard]] BlockGradients part(Index first, Index count) const {
     auto const cut = [&](MatrixView<T> rows) { return detail::of_sequences(rows, batch, first, count); };
-    return {count, cut(out), cut(mlp), cut(bottleneck), cut(hidden), cut(norm2), cut(projected), cut(qkv), cut(key_value), cut(norm1)};
+    return {count, cut(out), cut(mlp), cut(bottleneck), cut(hidden), cut(norm2), cut(projected), cut(qkv), cut(key_value), cut(norm1), cut(beside)};
   }
 };
 
@@ -92,10 +95,11 @@ class BlockTapeStorage {
         projected_(pool.template lease<T>(Shape<2>{e.keeps_projected ? e.batch * e.rows : 0, e.width})),
         expanded_(pool.template lease<T>(Shape<2>{e.keeps_expanded ? e.batch * e.rows : 0, e.width})),
         bottleneck_(pool.template lease<T>(Shape<2>{e.middle > 0 ? e.batch * e.rows : 0, e.middle})),
-        mlp_(pool.template lease<T>(Shape<2>{e.keeps_mlp ? e.batch * e.rows : 0, e.width})) {}
+        mlp_(pool.template lease<T>(Shape<2>{e.keeps_mlp ? e.batch * e.rows : 0, e.width})),
+        beside_(pool.template lease<T>(Shape<2>{e.attention_middle > 0 ? e.batch * e.rows : 0, e.attention_middle})) {}
 
   [[nodiscard]] BlockTape<T> views(TensorView<S, 3> x) const {
-    return {x, qkv_.view(), key_value_.view(), log_sums_.view(), heads_.view(), middle_.view(), hidden_.view(), projected_.view(), expanded_.view(), bottleneck_.view(), mlp_.view()};
+    return {x, qkv_.view(), key_value_.view(), log_sums_.view(), heads_.view(), middle_.view(), hidden_.view(), projected_.view(), expanded_.view(), bottleneck_.view(), mlp_.view(), beside_.view()};
   }
 
  private:
@@ -112,6 +116,7 @@ class BlockTapeStorage {
   Lease<T, 2> expanded_;
   Lease<T, 2> bottleneck_;
   Lease<T, 2> mlp_;
+  Lease<T, 2> beside_;
 };
 
 /// The memory of the gradients between layers, lent by a pool.
@@ -130,6 +135,7 @@ class BlockGradientsStorage {
         qkv_(rows(pool, e.few_rows ? e.batch * e.rows : e.batch * e.tokens, e.few_rows ? e.width : 3 * e.width)),
         key_value_(rows(pool, e.few_rows ? e.batch * e.tokens : 0, 2 * e.width)),
         norm1_(rows(pool, e.batch * e.tokens, e.width)),
+        beside_(rows(pool, e.attention_middle > 0 ? e.batch * e.rows : 0, e.attention_middle)),
         shares_out_(shares_out),
         shares_projected_(shares_projected) {}
 
@@ -145,7 +151,8 @@ class BlockGradientsStorage {
             shares_projected_ ? shared : projected_.view(),
             qkv_.view(),
             key_value_.view(),
-            norm1_.view()};
+            norm1_.view(),
+            beside_.view()};
   }
 
  private:
@@ -162,6 +169,7 @@ class BlockGradientsStorage {
   Lease qkv_;
   Lease key_value_;
   Lease norm1_;
+  Lease beside_;
   bool shares_out_;
   bool shares_projected_;
 };

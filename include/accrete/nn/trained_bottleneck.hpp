@@ -31,8 +31,8 @@ struct DropoutDraw {
   }
 };
 
-/// A bottleneck beside or behind an MLP, inside of a network that learns:
-///   y += s (drop(act(x A^T + a)) U^T + c)
+/// A bottleneck beside attention or an MLP, or behind the latter, inside of a network that learns:
+///   y += s (drop(act(x A^T + a)) U^T + c),   s a setting, times a number that learns where the store has one
 /// @source Chen et al., "AdaptFormer", NeurIPS 2022, arXiv:2205.13535, Eq. 3
 template <class Exec, class T>
 class TrainedBottleneck {
@@ -48,24 +48,23 @@ class TrainedBottleneck {
         down_weight_(parameters.learned(name + ".down.weight")),
         down_bias_(parameters.learned(name + ".down.bias")),
         up_weight_(parameters.learned(name + ".up.weight")),
-        up_bias_(parameters.learned(name + ".up.bias")) {
+        up_bias_(parameters.learned(name + ".up.bias")),
+        learned_scale_(parameters.learned(name + ".scale")) {
     middle_ = parameters.store().segment(name + ".down.weight").shape[0];
     width_ = parameters.store().segment(name + ".up.weight").shape[0];
     scaled_weight_ = Matrix<S>({width_, middle_});
     scaled_bias_ = Vector<S>({width_});
     scale_ = Vector<S, typename Exec::Memory>({std::max(width_, middle_)});
-    Vector<S> filled({scale_.size()});
-    std::fill(filled.begin(), filled.end(), static_cast<S>(form_.scale));
-    kernels::upload(exec, filled.cview(), scale_.view());
-    exec.wait();  // `filled` must live until it is uploaded
+    host_scale_ = Vector<S>({scale_.size()});
     refresh(exec, parameters.store().values());
   }
 
   [[nodiscard]] Index middle() const { return middle_; }
-  [[nodiscard]] bool learns() const { return down_weight_.learns || down_bias_.learns || up_weight_.learns || up_bias_.learns; }
+  [[nodiscard]] bool learns() const { return down_weight_.learns || down_bias_.learns || up_weight_.learns || up_bias_.learns || learned_scale_.learns; }
 
   void refresh(Exec const& exec, VectorView<S const> values) {
-    auto const scaled = [this](VectorView<S const> from, S* to) { std::transform(from.begin(), from.end(), to, [this](S value) { return static_cast<S>(form_.scale) * value; }); };
+    auto const scale = static_cast<S>(form_.scale) * (learned_scale_ ? learned_scale_.vector(values)[0] : S{1});
+    auto const scaled = [scale](VectorView<S const> from, S* to) { std::transform(from.begin(), from.end(), to, [scale](S value) { return scale * value; }); };
     scaled(up_weight_.vector(values), scaled_weight_.data());
     scaled(up_bias_.vector(values), scaled_bias_.data());
     auto const down = down_weight_.matrix(values, middle_);
@@ -73,6 +72,11 @@ class TrainedBottleneck {
     pack(exec, down, VectorView<S const>(), kernels::WeightOrder::input_rows, down_back_);
     pack(exec, scaled_weight_.cview(), scaled_bias_.cview(), kernels::WeightOrder::output_rows, up_);
     pack(exec, scaled_weight_.cview(), VectorView<S const>(), kernels::WeightOrder::input_rows, up_back_);
+    if (!packed_ || learned_scale_) {
+      std::fill(host_scale_.begin(), host_scale_.end(), scale);
+      kernels::upload(exec, host_scale_.cview(), scale_.view());
+    }
+    if (learned_scale_) { upload_unscaled(exec, values); }
     packed_ = true;
   }
 
@@ -99,6 +103,7 @@ class TrainedBottleneck {
                   Summation how = {}) const {
     if (down_weight_.learns) { how.add_weight_gradient(exec, RowsView<T>(d_pre), x, down_weight_.matrix(gradients, middle_)); }
     if (down_bias_.learns) { how.add_column_sums(exec, RowsView<T>(d_pre), down_bias_.vector(gradients)); }
+    if (learned_scale_) { return accumulate_scaled(exec, dy, pre, batch, draw, gradients, scratch, how); }
     if (up_weight_.learns) {  // dU = dy^T (s h): the scale is cheapest at the narrow side
       auto const units = scratch.template lease<T>(pre.shape());
       activate(exec, pre, batch, draw, units.view());
@@ -116,6 +121,39 @@ class TrainedBottleneck {
   }
 
  private:
+  /// The second layer without the scale that learns, as one column: U, then c.
+  void upload_unscaled(Exec const& exec, VectorView<S const> values) {
+    Index const weights = width_ * middle_;
+    if (host_unscaled_.empty()) {
+      host_unscaled_ = Vector<S>({weights + width_});
+      unscaled_ = Vector<S, typename Exec::Memory>(host_unscaled_.shape());
+    }
+    auto const times = [this](S value) { return static_cast<S>(form_.scale) * value; };
+    auto const weight = up_weight_.vector(values);
+    auto const bias = up_bias_.vector(values);
+    std::transform(weight.begin(), weight.end(), host_unscaled_.data(), times);
+    std::transform(bias.begin(), bias.end(), host_unscaled_.data() + weights, times);
+    kernels::upload(exec, host_unscaled_.cview(), unscaled_.view());
+  }
+
+  /// With G = dy^T h and g = sum of dy over the rows:  dU += s G,  dc += s g,  ds += <U, G> + <c, g>, or the squares of the samples' own.
+  void accumulate_scaled(Exec const& exec, RowsView<T> dy, MatrixView<T> pre, Index batch, DropoutDraw const& draw, VectorView<S> gradients, Scratch const& scratch, Summation how) const {
+    auto const units = scratch.template lease<T>(pre.shape());
+    activate(exec, pre, batch, draw, units.view());
+    auto const sums = scratch.template lease<S>(unscaled_.shape());
+    MatrixView<S> const weight(sums.data(), {width_, middle_});
+    MatrixView<S> const bias(sums.data() + weight.size(), {1, width_});
+    how.for_samples(dy, RowsView<T>(units.view()), [&](RowsView<T> own_dy, RowsView<T> own_units) {
+      kernels::fill(exec, sums.view(), S{0});
+      kernels::weight_gradient(exec, RowsView<T const>(own_dy), RowsView<T const>(own_units), weight);
+      kernels::column_sums(exec, RowsView<T const>(own_dy), bias[0]);
+      if (learned_scale_.learns) { how.add_dot(exec, sums.view(), unscaled_.view(), learned_scale_.vector(gradients), scratch); }
+      auto const add = [&](MatrixView<S> from, MatrixView<S> to) { how.add_scaled(exec, RowsView<S>(from), VectorView<S const>(scale_.data(), {from.extent(1)}), RowsView<S>(to)); };
+      if (up_weight_.learns) { add(weight, up_weight_.matrix(gradients, width_)); }
+      if (up_bias_.learns) { add(bias, up_bias_.matrix(gradients, 1)); }
+    });
+  }
+
   void pack(Exec const& exec, MatrixView<S const> weight, VectorView<S const> bias, kernels::WeightOrder order, typename Exec::PackedWeights& packed) const {
     if (packed_) {
       kernels::repack(exec, weight, bias, order, packed);
@@ -136,16 +174,20 @@ class TrainedBottleneck {
   }
 
   BottleneckForm form_;
-  LearnedPart down_weight_;  // A [r, D]
-  LearnedPart down_bias_;    // a [r]
-  LearnedPart up_weight_;    // U [D, r]
-  LearnedPart up_bias_;      // c [D]
+  LearnedPart down_weight_;    // A [r, D]
+  LearnedPart down_bias_;      // a [r]
+  LearnedPart up_weight_;      // U [D, r]
+  LearnedPart up_bias_;        // c [D]
+  LearnedPart learned_scale_;  // [1]
   Index middle_ = 0;
   Index width_ = 0;
   bool packed_ = false;
   Matrix<S> scaled_weight_;
   Vector<S> scaled_bias_;
+  Vector<S> host_scale_;
   Vector<S, typename Exec::Memory> scale_;  // s, as many times as a row is wide
+  Vector<S> host_unscaled_;
+  Vector<S, typename Exec::Memory> unscaled_;  // U and c, where the scale learns
   typename Exec::PackedWeights down_;
   typename Exec::PackedWeights down_back_;
   typename Exec::PackedWeights up_;

@@ -33,7 +33,11 @@ struct Deep {
 /// How the rows of a prompt begin.
 ///   zeros   as the toolboxes do. All rows of a block then have equal gradients and stay bit for bit the same for ever.
 ///   xavier  U(-a, a), a = sqrt(6 / (patch inputs + D)), as the VPT paper
-enum class PromptInit { zeros, xavier };
+///   width   U(-a, a), a = 1 / sqrt D, as ESN
+enum class PromptInit { zeros, xavier, width };
+
+/// Which tasks move the rows of a prompt, in a learner all of whose tasks learn.
+enum class PromptLearns { every_task, first_task };
 
 /// The rows [layers, L, D] of a fixed prompt in an executor's memory, as a hook.
 template <class Exec>
@@ -57,10 +61,13 @@ class FixedPromptLearningHook : public FixedPromptHook<Exec> {
   using Base = FixedPromptHook<Exec>;
 
  public:
-  FixedPromptLearningHook(Exec const& exec, TensorView<float const, 3> rows, Index at, std::string_view segment)
-      : Base(exec, rows, at), segment_(segment), gradients_(Tensor<float, 3, typename Exec::Memory>(rows.shape())) {
+  /// @param learns  whether anybody wants the gradient
+  FixedPromptLearningHook(Exec const& exec, TensorView<float const, 3> rows, Index at, std::string_view segment, bool learns = true)
+      : Base(exec, rows, at), segment_(segment), learns_(learns), gradients_(Tensor<float, 3, typename Exec::Memory>(rows.shape())) {
     clear();
   }
+
+  [[nodiscard]] bool learns() const { return learns_; }
 
   void refresh(ParameterStore<float> const& values) { kernels::upload(this->exec_, values.template view<3>(segment_), this->rows_.view()); }
 
@@ -77,6 +84,7 @@ class FixedPromptLearningHook : public FixedPromptHook<Exec> {
   void clear() { kernels::upload(this->exec_, Tensor<float, 3>::zeros(gradients_.shape()).cview(), gradients_.view()); }
 
   std::string_view segment_;
+  bool learns_;
   Tensor<float, 3, typename Exec::Memory> gradients_;
 };
 
@@ -92,6 +100,7 @@ struct FixedPrompt {
 
   Index length = 5;  ///< L
   PromptInit initial = PromptInit::zeros;
+  PromptLearns learns = PromptLearns::every_task;
   std::uint64_t seed = 1993;  ///< draws the rows
 
   class State {
@@ -112,16 +121,20 @@ struct FixedPrompt {
     fresh.at_ = place.tokens;
     Index const layers = Depth::layers(place.depth);
     fresh.parameters_.add({.name = std::string(segment), .shape = {layers, length, place.width}, .role = std::string(role), .trainable_rows = layers});
-    if (initial == PromptInit::xavier) {
+    if (initial != PromptInit::zeros) {
       Rng const random({.seed = seed, .purpose = Purpose::initialisation, .object = 1});
-      double const bound = std::sqrt(6.0 / static_cast<double>(place.patch_inputs + place.width));
+      double const bound = initial == PromptInit::width ? 1.0 / std::sqrt(static_cast<double>(place.width)) : std::sqrt(6.0 / static_cast<double>(place.patch_inputs + place.width));
       std::uint64_t element = 0;
       for (float& value : fresh.parameters_.template view<3>(segment)) { value = static_cast<float>(bound * (2.0 * random.uniform(element++) - 1.0)); }
     }
     state = std::move(fresh);
   }
 
-  void begin_task(State& /*state*/, TaskInfo const& /*task*/) const {}
+  /// Lets the rows learn, or stand still from the second task on.
+  void begin_task(State& state, TaskInfo const& task) const {
+    bool const still = learns == PromptLearns::first_task && task.index > 0;
+    state.parameters_.train_rows(segment, 0, still ? 0 : state.parameters_.segment(segment).shape[0]);
+  }
   void end_task(State& /*state*/, TaskInfo const& /*task*/) const {}
 
   template <class Exec>
@@ -130,7 +143,7 @@ struct FixedPrompt {
   }
   template <class Exec>
   [[nodiscard]] FixedPromptLearningHook<Exec> learning_hook(Exec const& exec, State const& state) const {
-    return {exec, rows(state), state.at_, segment};
+    return {exec, rows(state), state.at_, segment, state.parameters_.segment(segment).trainable_rows > 0};
   }
 
   template <class Writer>
@@ -149,9 +162,11 @@ struct FixedPrompt {
   }
 
   [[nodiscard]] static std::vector<Setting<FixedPrompt>> settings() {
-    return {
-        number_setting("prompt-length", "rows of the prompt in each block", &FixedPrompt::length, Index{1}, Index{10000}),
-        choice_setting("prompt-initial", "how the rows begin", &FixedPrompt::initial, std::vector<std::pair<std::string, PromptInit>>{{"zeros", PromptInit::zeros}, {"xavier", PromptInit::xavier}})};
+    return {number_setting("prompt-length", "rows of the prompt in each block", &FixedPrompt::length, Index{1}, Index{10000}),
+            choice_setting("prompt-initial", "how the rows begin", &FixedPrompt::initial,
+                           std::vector<std::pair<std::string, PromptInit>>{{"zeros", PromptInit::zeros}, {"xavier", PromptInit::xavier}, {"width", PromptInit::width}}),
+            choice_setting("prompt-learns", "which tasks move the rows, where all learn", &FixedPrompt::learns,
+                           std::vector<std::pair<std::string, PromptLearns>>{{"every-task", PromptLearns::every_task}, {"first-task", PromptLearns::first_task}})};
   }
 
  private:

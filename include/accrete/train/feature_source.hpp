@@ -56,6 +56,7 @@ class FeatureSource {
   void backward(MatrixView<float const> /*d_features*/) {}
   void collect() {}
   void change(std::function<void(VectorView<float>)> const& /*change*/) {}
+  void look(bool /*prompt*/, std::function<void(ParameterStore<float> const&)> const& /*follow*/) const {}
   void refresh() {}
   template <class Writer>
   void write(Writer const& /*writer*/) const {}

@@ -113,6 +113,8 @@ class GradientLoop {
             .object = static_cast<std::uint64_t>(source_.batches_done())};
   }
 
+  [[nodiscard]] bool only_head_learns() const { return task_.number > 0 && place_.epoch < settings_.frozen_epochs; }
+
   void step() {
     std::vector<Index> const labels = columns_at(task_.columns);
     auto const count = static_cast<Index>(labels.size());
@@ -123,9 +125,12 @@ class GradientLoop {
     part_.attach(gradients_.values());
     if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     if (settings_.clip > 0.0) { clip_together(parts_, settings_.clip); }
-    for (auto* const part : parts_) { part->step(groups_, schedule_, place_.epoch); }
-    if (task_.after_step) { source_.change(task_.after_step); }
-    source_.refresh();
+    for (auto* const part : parts_) {
+      if (!only_head_learns() || part == &part_) { part->step(groups_, schedule_, place_.epoch); }
+    }
+    if (task_.merge.change) { source_.change(task_.merge.change); }
+    if (task_.merge.follow) { source_.look(task_.merge.of_prompt, task_.merge.follow); }
+    if (!only_head_learns() || task_.merge.change) { source_.refresh(); }
 
     place_.batch = source_.batches_done();
     ++place_.steps;
@@ -170,7 +175,7 @@ class GradientLoop {
     head_.backward(exec_, part_.values(), features, d_logits, d_features, gradients_);
     if constexpr (JudgesFeatures<typename Protocol::Loss>) { loss += protocol_.loss.judge(exec_, task_.means.cview(), features, weight, d_features) / weight; }
     loss += source_.own_loss(weight) / weight;
-    source_.backward(d_features);
+    if (!only_head_learns()) { source_.backward(d_features); }
     return loss;
   }
 
@@ -235,6 +240,7 @@ class GradientLoop {
     writer.setting("loss", place_.loss);
     for (auto const* const part : parts_) { part->write(writer); }
     source_.write(writer);
+    if (task_.merge.write) { task_.merge.write(writer.scope("merge")); }
     writer.write(checkpoint.file);
     if (stops) { fail<Interrupted>("learning by gradient", "stopped in epoch ", place_.epoch + 1, " of ", settings_.epochs, " after ", place_.batch, " batches"); }
   }
@@ -247,6 +253,7 @@ class GradientLoop {
     if (place.size() != 4) { fail<FileError>(file.string(), "does not say where the learning was"); }
     for (auto* const part : parts_) { part->read(reader); }
     source_.read(reader);
+    if (task_.merge.read) { task_.merge.read(reader.scope("merge")); }
     source_.refresh();
     place_ = {place[0], place[1], place[2], place[3], reader.setting<double>("loss")};
   }

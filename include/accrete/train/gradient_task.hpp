@@ -61,11 +61,16 @@ struct GradientTask {
 
   /// Copies of everything that gradients move, ready for a task.
   [[nodiscard]] Moved begin(TaskPlan const& plan) const {
+    if constexpr (WantsNewClasses<Head>) {
+      Index const first = plan.own_range().first;
+      if (first < plan.task.first_class) { fail<ValueError>("Learner::observe", "each task has a classifier of its own, so that a class cannot come again (came: ", plan.classes.name(first), ")"); }
+    }
     Moved moved{backbone, prompt_state, std::nullopt, merge_state, {}};
     if (Protocol::trains == Trains::every_task || tasks_seen == 0) { prompt.begin_task(moved.prompt, plan.task); }  // what is added must be learned
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state; }
     begin_anew(moved, plan);
+    if constexpr (AveragesBeside<Merge>) { merge.begin_task(moved.merge, learning(moved), plan.task); }
     if constexpr (LearnsByGradient<Head>) { head.admit(*moved.head, plan.task, part_width(backbone)); }
     return moved;
   }
@@ -87,16 +92,16 @@ struct GradientTask {
         for (Examples const& pictures : history) { task.memories.push_back({pictures, columns_of(plan.classes, pictures)}); }
       }
       if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head.class_means(*moved.head); }
-      if constexpr (MergesEveryStep<Merge>) {
-        task.after_step = [&](VectorView<float> learning) { merge.after_step(moved.merge, learning); };
-      }
+      task.merge = step_merge(exec, moved);
       stage.train(moved.backbone, moved.prompt, head, moved.head->parameters(), task);
       if constexpr (NeedsFisher<Merge>) { take_fisher(exec, moved, plan, examples, reading, run); }
     } else {
       typename Protocol::TrainedHead::Type const temporary{.seed = protocol.training.seed};
       typename Protocol::TrainedHead::Type::State state;
       temporary.admit(state, {.index = 0, .first_class = 0, .classes = plan.own_range().count}, tuned_part(moved.backbone).width());
-      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), plan.own_columns(fingerprint));
+      TrainingTask task = plan.own_columns(fingerprint);
+      task.merge = step_merge(exec, moved);
+      stage.train(moved.backbone, moved.prompt, temporary, state.parameters(), task);
     }
   }
 
@@ -134,6 +139,31 @@ struct GradientTask {
   }
 
  private:
+  /// What a rule that averages beside looks at.
+  [[nodiscard]] static ParameterStore<float> const& learning(Moved const& moved) {
+    if constexpr (MergedPart<Merge>::of_prompt) {
+      return moved.prompt.parameters();
+    } else {
+      return tuned_part(moved.backbone).parameters();
+    }
+  }
+
+  /// What the merge rule does behind every step.
+  template <class Exec>
+  [[nodiscard]] StepMerge step_merge(Exec const& exec, Moved& moved) const {
+    StepMerge each;
+    if constexpr (MergesEveryStep<Merge>) {
+      each.change = [&](VectorView<float> learned) { merge.after_step(moved.merge, learned); };
+    }
+    if constexpr (AveragesBeside<Merge>) {
+      each.of_prompt = MergedPart<Merge>::of_prompt;
+      each.follow = [&](ParameterStore<float> const& learned) { merge.after_step(exec, moved.merge, learned); };
+      each.write = [&](ModelWriter const& writer) { moved.merge.write(writer); };
+      each.read = [&](ModelReader const& reader) { moved.merge = Merge::State::read(reader); };
+    }
+    return each;
+  }
+
   /// Forgets what earlier tasks have moved: all their pictures are learned again together with the new ones.
   void begin_anew(Moved& moved, TaskPlan const& plan) const {
     if constexpr (ReplaysAll<Protocol>) {

@@ -170,6 +170,9 @@ class NetworkSource {
   /// Lets `change` move what learns of the network.
   void change(std::function<void(VectorView<float>)> const& change) { backbone_.change(change); }
 
+  /// Shows `follow` what learns, of the prompt or of the network.
+  void look(bool prompt, std::function<void(ParameterStore<float> const&)> const& follow) const { follow((prompt ? prompt_ : backbone_).values()); }
+
   /// Runs with the values of the parts from here on.
   void refresh() {
     if (backbone_.values().size() > 0) { trainer_.refresh(backbone_.values()); }

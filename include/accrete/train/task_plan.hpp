@@ -1,9 +1,11 @@
 #pragma once
 
 #include <accrete/core/error.hpp>
+#include <accrete/core/parameter_store.hpp>
 #include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/data/examples.hpp>
+#include <accrete/io/model_file.hpp>
 #include <accrete/train/loss/columns.hpp>
 #include <accrete/train/protocol.hpp>
 
@@ -22,16 +24,25 @@ struct ReplayedTask {
   std::vector<Index> columns;  ///< class of each: a column of the head that is trained
 };
 
+/// What a merge rule does behind every step of a stage; what is empty does nothing.
+struct StepMerge {
+  std::function<void(VectorView<float>)> change = {};             ///< moves what learns of the backbone once more
+  std::function<void(ParameterStore<float> const&)> follow = {};  ///< looks at what learns, of the prompt or of the backbone
+  bool of_prompt = false;                                         ///< which of the two
+  std::function<void(ModelWriter const&)> write = {};             ///< what came together so far, which an interrupted stage must find again
+  std::function<void(ModelReader const&)> read = {};
+};
+
 /// What a stage of learning by gradient is asked to tell apart.
 struct TrainingTask {
-  Index number = 0;                                        ///< of the task: a part of every random key
-  std::vector<Index> columns;                              ///< [N] class of each sample: a column of the head that is trained
-  ColumnRange competing;                                   ///< the columns that the loss compares
-  std::string fingerprint;                                 ///< names everything the stage begins with
-  std::vector<ReplayedTask> memories = {};                 ///< for gradient policies that look back
-  Matrix<double> means = {};                               ///< [K, L] of the features of earlier classes, for losses that judge features
-  std::function<void(VectorView<float>)> after_step = {};  ///< moves what learns of the backbone once more after each step; empty: nothing does
-  Index first_column = 0;                                  ///< what column 0 of the trained head is to the learner
+  Index number = 0;                         ///< of the task: a part of every random key
+  std::vector<Index> columns;               ///< [N] class of each sample: a column of the head that is trained
+  ColumnRange competing;                    ///< the columns that the loss compares
+  std::string fingerprint;                  ///< names everything the stage begins with
+  std::vector<ReplayedTask> memories = {};  ///< for gradient policies that look back
+  Matrix<double> means = {};                ///< [K, L] of the features of earlier classes, for losses that judge features
+  StepMerge merge = {};
+  Index first_column = 0;  ///< what column 0 of the trained head is to the learner
 };
 
 /// What a task will make true once it is learned.

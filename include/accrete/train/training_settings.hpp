@@ -23,8 +23,9 @@ enum class RateCurve { constant, cosine, multi_step, linear, coda };
 /// Numbers of one stage of learning by gradient. The learning rates of a group are  rate * factor,  bent by the curve over the epochs.
 struct TrainingSettings {
   Index epochs = 20;
-  Index batch = 48;        ///< pictures of one step; unlike the batch of a plain pass it changes what is learned
-  bool drop_last = false;  ///< leave out a last batch of an epoch that is not full, unless it is the only one
+  Index batch = 48;         ///< pictures of one step; unlike the batch of a plain pass it changes what is learned
+  Index frozen_epochs = 0;  ///< of every task but the first: so many epochs in which only the head learns, and what learns below it begins with fresh moments afterwards
+  bool drop_last = false;   ///< leave out a last batch of an epoch that is not full, unless it is the only one
   double rate = 0.01;
   double minimum_rate = 0.0;  ///< where a cosine ends
   double backbone_factor = 1.0;
@@ -65,6 +66,7 @@ struct TrainingSettings {
     std::vector<Setting<T>> all{
         number_setting("epochs", "passes over the pictures of a task; 0: none", &T::epochs, Index{0}, Index{1000000}),
         number_setting("batch", "pictures of one training step", &T::batch, Index{1}, Index{1000000}),
+        number_setting("frozen-epochs", "first epochs of every task but the first in which only the head learns", &T::frozen_epochs, Index{0}, Index{1000000}),
         choice_setting("drop-last", "leave out a last batch that is not full", &T::drop_last, std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
         number_setting("rate", "learning rate", &T::rate, 0.0, large),
         number_setting("minimum-rate", "rate at which a cosine ends", &T::minimum_rate, 0.0, large),

@@ -49,6 +49,10 @@ concept BanksTunings = requires(B& backbone, B const& known, TaskInfo const& tas
   known.networks();
 };
 
+/// A bank whose networks are read out of one run through the trunk: a prompt may bend that.
+template <class B>
+concept SharesTrunk = BanksTunings<B> && B::shares_trunk;
+
 /// The settings of what learns in a backbone.
 template <class B>
 [[nodiscard]] auto const& tuning_settings(B const& backbone) {
@@ -78,6 +82,16 @@ template <class Network>
 [[nodiscard]] PromptPlace prompt_place(Network const& network) {
   auto const& shape = network.shape();
   return {network.depth(), shape.tokens(), network.width(), shape.channels * shape.patch * shape.patch};
+}
+
+/// The same of a backbone: of the part that learns, or of the trunk that all parts share.
+template <class B>
+[[nodiscard]] PromptPlace place_in(B const& backbone) {
+  if constexpr (BanksTunings<B>) {
+    return prompt_place(backbone.trunk());
+  } else {
+    return prompt_place(tuned_part(backbone));
+  }
 }
 
 }  // namespace accrete

@@ -5,6 +5,7 @@
 #include <accrete/core/rng.hpp>
 #include <accrete/core/settings.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -31,12 +32,20 @@ concept StatesItsForm = requires(T const& tuning) {
 
 /// What of a backbone moves while it learns: an aggregate of settings. The network itself follows the names in the store:
 ///   <published name>                            the published value, learned on
-///   <layer>.lora.{a,b}, <layer>.lora_{q,k,v}.{a,b}   low-rank parts of a linear layer
+///   <layer>.lora.{a,b,scale}, <layer>.lora_{q,k,v}.{a,b,scale}   low-rank parts of a linear layer, and factors of them
 ///   <layer>.ssf.{scale,shift}                   scale and shift behind a linear layer or norm
-///   blocks.<i>.adapter.{down,up}.{weight,bias}  a bottleneck beside or behind the MLP
+///   blocks.<i>.adapter.{down,up}.{weight,bias}       a bottleneck beside or behind the MLP, and a factor of it: .scale
+///   blocks.<i>.attn.adapter.{down,up}.{weight,bias}  one beside attention, and a factor of it: .scale
+///   class_attention.token, class_attention.<layer>   a block behind the last one that reads all its rows in place of norm and pool
 /// Its segments have the role `backbone`; those of published values that move beside parts of its own have the role `trunk`.
 template <class T>
 concept BackboneTuning = std::copyable<T> && NamesItself<T> && DeclaresWhatLearns<T> && StatesItsForm<T>;
+
+/// Moves nothing of the published network and only puts something behind it: networks of one file then share the packed weights, and a run through them.
+template <class T>
+concept LeavesTrunk = BackboneTuning<T> && requires {
+  requires T::leaves_trunk;
+};
 
 namespace detail {
 /// Adds a segment that learns as a whole and returns its values.
@@ -46,6 +55,12 @@ inline VectorView<float> declare_segment(ParameterStore<float>& store, std::stri
   ParameterSpan const span = store.trainable().back();
   return store.view(span);
 }
+
+/// Adds a number that learns, 1 at first.
+inline void declare_factor(ParameterStore<float>& store, std::string const& name) { declare_segment(store, name, {1})[0] = 1.0F; }
+
+/// The blocks that a tuning moves: the first few, or all of them.
+[[nodiscard]] inline Index tuned_blocks(Index wanted, Index depth) { return wanted > 0 ? std::min(wanted, depth) : depth; }
 
 /// A stream of random numbers for each segment, so that a value does not depend on what else is declared.
 [[nodiscard]] inline Rng segment_rng(RngKey key, std::string_view name) {

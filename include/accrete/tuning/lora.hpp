@@ -15,7 +15,7 @@ namespace accrete {
 enum class LoraStart { uniform, singular };
 
 /// Low-rank parts of the linear layers: W' = W + s B A, with B = 0 at first, so that the network begins as the published one.
-/// @source Hu et al., ICLR 2022, arXiv:2106.09685, Eq. 3; `slca_plus_plus` as Zhang et al., arXiv:2408.08295, describe theirs
+/// @source Hu et al., ICLR 2022, arXiv:2106.09685, Eq. 3; `slca_plus_plus` as Zhang et al., arXiv:2408.08295, describe theirs, `lae` as Gao et al., arXiv:2303.10070
 struct Lora {
   static constexpr std::string_view name = "lora";
 
@@ -27,12 +27,17 @@ struct Lora {
   bool packed = false;            ///< one A for q, k and v together instead
   bool mlp = false;               ///< both layers of the MLP as well
   bool norms_and_biases = false;  ///< also all norms, biases and the class token themselves
+  Index blocks = 0;               ///< how many of the first blocks have low-rank parts; 0: all
+  bool factor = false;            ///< each part has a factor that learns as well, 1 at first
   LoraStart start = LoraStart::uniform;
 
   /// The trainable set of SLCA++.
   [[nodiscard]] static Lora slca_plus_plus() {
     return {.rank = 4, .scale = 0.8, .queries = false, .keys = false, .values = false, .packed = true, .mlp = true, .norms_and_biases = true, .start = LoraStart::singular};
   }
+
+  /// The low-rank parts of LAE: keys and values of the first five blocks, with factors that learn.
+  [[nodiscard]] static Lora lae() { return {.rank = 5, .scale = 1, .queries = false, .keys = true, .values = true, .blocks = 5, .factor = true}; }
 
   void declare(TunedNetwork const& network, RngKey const& key, ParameterStore<float>& store) const {
     VitShape const& shape = network.shape;
@@ -45,8 +50,9 @@ struct Lora {
         detail::fill_uniform(detail::segment_rng(key, a), 1 / std::sqrt(static_cast<double>(inputs)), first);
       }
       detail::declare_segment(store, layer + suffix + ".b", {rows, rank});
+      if (factor) { detail::declare_factor(store, layer + suffix + ".scale"); }
     };
-    for (Index i = 0; i < shape.depth; ++i) {
+    for (Index i = 0; i < detail::tuned_blocks(blocks, shape.depth); ++i) {
       std::string const block = message("blocks.", i);
       if (packed) { add(block + ".attn.qkv", ".lora", 3 * shape.width, shape.width); }
       if (queries) { add(block + ".attn.qkv", ".lora_q", shape.width, shape.width); }
@@ -71,6 +77,8 @@ struct Lora {
         choice_setting("lora-packed", "whether q, k and v share one instead", &Lora::packed, yes_or_no),
         choice_setting("lora-mlp", "whether the layers of the MLP have one", &Lora::mlp, yes_or_no),
         choice_setting("lora-norms-and-biases", "whether norms, biases and the class token learn too", &Lora::norms_and_biases, yes_or_no),
+        number_setting("lora-blocks", "how many of the first blocks have low-rank parts; 0: all", &Lora::blocks, Index{0}, Index{4096}),
+        choice_setting("lora-factor", "whether each part has a factor that learns as well", &Lora::factor, yes_or_no),
         choice_setting("lora-start", "where the inner rows begin", &Lora::start, std::vector<std::pair<std::string, LoraStart>>{{"uniform", LoraStart::uniform}, {"singular", LoraStart::singular}})};
   }
 

@@ -52,14 +52,7 @@ struct PilotPrefix : Prefix {
     return plan;
   }
 
-  [[nodiscard]] static std::vector<Setting<PilotPrefix>> settings() {
-    std::vector<Setting<PilotPrefix>> all;
-    for (auto const& setting : Prefix::settings()) {
-      all.push_back({setting.name, setting.meaning, [text = setting.text](PilotPrefix const& prefix) { return text(prefix); },
-                     [assign = setting.assign](PilotPrefix& prefix, std::string_view value) { assign(prefix, value); }});
-    }
-    return all;
-  }
+  [[nodiscard]] static std::vector<Setting<PilotPrefix>> settings() { return inherited_settings<PilotPrefix>(Prefix::settings()); }
 };
 static_assert(PromptPlacement<PilotPrefix>);
 

@@ -1,0 +1,135 @@
+#include "mixture_methods.hpp"
+#include "support/compare.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+using namespace accrete;
+using namespace accrete::test;
+
+namespace {
+
+HostExecutor<> const exec{.threads = 2};
+
+/// What learns: of the network, or of the prompt in front of it.
+template <class Learner>
+[[nodiscard]] ParameterStore<float> const& module_of(Learner const& learner) {
+  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(learner.prompt())>, NoPrompt>) {
+    return learner.backbone().parameters();
+  } else {
+    return learner.prompt_state().parameters();
+  }
+}
+
+/// The features of network 0 (what learns) or 1 (its average).
+[[nodiscard]] Matrix<float> of_network(Matrix<float> const& features, Index width, Index network) {
+  Matrix<float> own({features.extent(0), width});
+  for (Index i = 0; i < own.extent(0); ++i) { std::copy_n(features.data() + i * features.extent(1) + network * width, width, own.view()[i].begin()); }
+  return own;
+}
+
+template <class Learner>
+[[nodiscard]] Matrix<float> features_of(Learner const& learner) {
+  return learner.features(exec, unseen_pictures()).features;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("LAE: one network answers after the first task, and from the second on its average beside it", Method, ACCRETE_AVERAGING_METHODS) {
+  auto learner = mixture_learner<Method>();
+  learner.observe(exec, first_task());
+  Index const width = learner.backbone().width();
+  auto const first = features_of(learner);
+  CHECK(first.extent(1) == width);
+
+  learner.observe(exec, second_task());
+  auto const both = features_of(learner);
+  REQUIRE(both.extent(1) == 2 * width);
+  auto const learned = of_network(both, width, 0);
+  auto const averaged = of_network(both, width, 1);
+  double const apart = relative_difference(averaged, learned);
+  CHECK(apart > 1e-4);
+  CHECK(apart < relative_difference(first, learned));  // the average is on its way
+
+  // The vote: the larger of the two logarithms of probability.
+  auto const scores = learner.predict(exec, unseen_pictures()).scores;
+  auto const logits_of = [&](Matrix<float> const& features) {
+    Matrix<float> logits(scores.shape());
+    learner.head().head.scores(exec, learner.head_state(), features.cview(), logits.view());
+    return logits;
+  };
+  auto const one = logits_of(learned);
+  auto const other = logits_of(averaged);
+  for (Index i = 0; i < scores.extent(0); ++i) {
+    for (Index c = 0; c < scores.extent(1); ++c) {
+      auto const logarithm = [&](Matrix<float> const& z) {
+        double sum = 0;
+        for (float const value : z.view()[i]) { sum += std::exp(static_cast<double>(value)); }
+        return static_cast<double>(z(i, c)) - std::log(sum);
+      };
+      CHECK(static_cast<double>(scores(i, c)) == doctest::Approx(std::max(logarithm(one), logarithm(other))).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("LAE: an average that keeps everything is what the first task ended with, one that keeps nothing is what learns", Method, ACCRETE_AVERAGING_METHODS) {
+  Index const width = small_vit().width();
+  auto const learned_with = [&](double decay) {
+    auto settings = mixture_settings<Method>();
+    settings.merge.decay = decay;
+    auto learner = Method::compose(small_vit(), settings, 5);
+    learner.observe(exec, first_task());
+    auto const before = features_of(learner);
+    learner.observe(exec, second_task());
+    return std::pair{before, features_of(learner)};
+  };
+  auto const [kept_before, kept] = learned_with(1.0);
+  CHECK(same_bits(of_network(kept, width, 1), kept_before));
+  CHECK(!same_bits(of_network(kept, width, 0), kept_before));
+  auto const [unused, followed] = learned_with(0.0);
+  CHECK(relative_difference(of_network(followed, width, 1), of_network(followed, width, 0)) < 1e-5);
+}
+
+TEST_CASE_TEMPLATE("LAE: the module stands still in the frozen epochs of later tasks, and learns in all of the first", Method, ACCRETE_AVERAGING_METHODS) {
+  auto settings = mixture_settings<Method>();
+  settings.protocol.training.frozen_epochs = settings.protocol.training.epochs;
+  auto learner = Method::compose(small_vit(), settings, 5);
+  auto const begun = module_of(learner);
+  learner.observe(exec, first_task());
+  auto const after_first = module_of(learner);
+  CHECK(!(after_first == begun));
+  learner.observe(exec, second_task());
+  CHECK(module_of(learner) == after_first);
+  settings.protocol.training.epochs = 0;
+  auto resting = Method::compose(small_vit(), settings, 5);
+  resting.observe(exec, first_task());
+  resting.observe(exec, second_task());
+  auto const rows = [](auto const& of) { return of.head_state().parameters().template view<2>(HeadBlock::weight_name(1)); };
+  CHECK(!std::equal(rows(learner).begin(), rows(learner).end(), rows(resting).begin()));  // the head has learned
+
+  settings.protocol.training.epochs = settings.protocol.training.frozen_epochs;
+  settings.protocol.training.frozen_epochs = 1;
+  auto other = Method::compose(small_vit(), settings, 5);
+  other.observe(exec, first_task());
+  CHECK(module_of(other) == after_first);
+  other.observe(exec, second_task());
+  CHECK(!(module_of(other) == after_first));
+}
+
+TEST_CASE_TEMPLATE("LAE: who is heard is a setting: one network, the other, or both", Method, method::LaeLora) {
+  auto const scores_with = [](Heard heard) {
+    auto settings = mixture_settings<Method>();
+    settings.head.heard = heard;
+    auto learner = Method::compose(small_vit(), settings, 5);
+    learner.observe(exec, first_task());
+    learner.observe(exec, second_task());
+    return learner.predict(exec, unseen_pictures()).scores;
+  };
+  auto const first = scores_with(Heard::first);
+  auto const last = scores_with(Heard::last);
+  auto const all = scores_with(Heard::all);
+  for (Index i = 0; i < all.size(); ++i) { CHECK(all.data()[i] == std::max(first.data()[i], last.data()[i])); }
+  CHECK(!same_bits(first, last));
+}
