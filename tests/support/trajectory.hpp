@@ -22,8 +22,8 @@ namespace accrete::test {
 /// Steps over several tasks, and where PyTorch arrives (tests/golden/training/trajectory_<name>.safetensors).
 class TrajectoryFile {
  public:
-  explicit TrajectoryFile(std::string const& name)
-      : file(golden("training/trajectory_" + name)), data(golden("training/trajectories.data")), config(nlohmann::json::parse(file.metadata().at("config"))) {}
+  explicit TrajectoryFile(std::string const& name, std::string const& prefix = "trajectory_")
+      : file(golden("training/" + prefix + name)), data(golden("training/trajectories.data")), config(nlohmann::json::parse(file.metadata().at("config"))) {}
 
   SafetensorsFile file;
   SafetensorsFile data;
@@ -67,6 +67,25 @@ class TrajectoryFile {
     REQUIRE(static_cast<Index>(want.size()) >= have.size());
     want.resize(static_cast<std::size_t>(have.size()));
     CHECK(relative_difference(have, viewed(want)) <= tolerance<float>(Kind::training));
+  }
+
+  /// The same of a whole tensor, of which the reference may have the length alone; there must be one of the two.
+  template <class T>
+  void compare_or_length(VectorView<T const> have, std::string const& name, double allowed = tolerance<float>(Kind::training)) const {
+    CAPTURE(name);
+    bool const whole = file.contains(name);
+    REQUIRE((whole || file.contains("length." + name)));
+    if (whole) {
+      auto const want = stored_numbers(file, name);
+      CHECK(relative_difference(have, viewed(want)) <= allowed);
+    } else {
+      double const want = stored_numbers(file, "length." + name).front();
+      CHECK(std::abs(length_of(have) - want) <= allowed * want);
+    }
+  }
+  template <class T>
+  [[nodiscard]] static double length_of(VectorView<T const> values) {
+    return std::sqrt(std::accumulate(values.begin(), values.end(), 0.0, [](double sum, T value) { return sum + static_cast<double>(value) * static_cast<double>(value); }));
   }
 
   /// Puts stored rows in, from row `first` on, where there are some.

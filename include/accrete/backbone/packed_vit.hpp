@@ -45,7 +45,7 @@ class VitPacker {
 
   [[nodiscard]] nn::ClassAttention<Exec> pack_class_attention() const {
     auto const token = parameters_(std::string(nn::ClassAttentionForm::token));
-    return nn::ClassAttention<Exec>(exec_, token.vector(), block(std::string(nn::ClassAttentionForm::name), shape_.depth - 1));
+    return nn::ClassAttention<Exec>(exec_, token.vector(), block(std::string(nn::ClassAttentionForm::name), shape_.depth - 1));  // one row is read, as of the last block
   }
 
  private:
