@@ -281,7 +281,7 @@ class Learner {
   template <class Exec>
   void merge(Exec const& exec, Learner const& other) requires MergesStatistics<Head> {
     if (backbone_.hash() != other.backbone_.hash() || !(backbone_.preprocessing() == other.backbone_.preprocessing())) {
-      fail<ValueError>("Learner::merge", "the backbones differ: ", backbone_.hash(), " and ", other.backbone_.hash());
+      fail<ValueError>("Learner::merge", "the backbones differ", features_move ? ", and statistics are of the features of one network: " : ": ", backbone_.hash(), " and ", other.backbone_.hash());
     }
     auto const bent = Prompted(backbone_, prompt_, prompt_state_).hash();
     auto const others = Prompted(other.backbone_, other.prompt_, other.prompt_state_).hash();
