@@ -5,6 +5,7 @@
 #include <accrete/core/tensor.hpp>
 #include <accrete/data/examples.hpp>
 #include <accrete/fwd.hpp>
+#include <accrete/merge/models.hpp>
 #include <accrete/prediction.hpp>
 #include <accrete/train/checkpoint.hpp>
 #include <accrete/train/reading.hpp>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,13 @@ struct Lesson {
   std::vector<std::string> skipped;
 };
 
+/// What of two models of a method merges.
+///   statistics  they add up, over equal networks
+///   parameters  what was learned by gradient, by a rule
+///   bank        nothing: each task has a network of its own
+///   nothing     nothing else either
+enum class Mergeable { statistics, parameters, bank, nothing };
+
 /// A learner whose types are erased, so that each method compiles in a unit of its own.
 class Model {
  public:
@@ -49,7 +58,11 @@ class Model {
   [[nodiscard]] virtual Predictions predict(RunOn const& on, Examples const& examples, Reading const& reading) const = 0;
   [[nodiscard]] virtual ClassMap const& classes() const = 0;
   virtual void save(std::filesystem::path const& path) const = 0;
+  /// Adds the statistics of another model.
   virtual void merge(Model const& other) = 0;
+  /// Merges the parameters of another model.
+  virtual ModelMergeReport merge(Model const& other, ModelMerge const& how) = 0;
+  [[nodiscard]] virtual bool holds_fisher() const = 0;
   /// `examples` of the class where the head needs them to take its statistics back; may be empty.
   virtual void forget(RunOn const& on, std::string const& name, Examples const& examples, Reading const& reading) = 0;
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> settings() const = 0;
@@ -75,11 +88,16 @@ struct MethodEntry {
   std::string paper;
   std::vector<std::pair<std::string, std::string>> policies;
   std::vector<SettingText> settings;
+  Mergeable merges = Mergeable::nothing;
   std::vector<std::string> published;  ///< data sets that settings were published for
   /// @param[in] published  a data set to take the settings of; the method's standard when empty
   std::unique_ptr<Model> (*start)(Vit<> const& backbone, std::string const& published, Assignments const& assignments, std::uint64_t seed);
   std::unique_ptr<Model> (*load)(std::filesystem::path const& file, Vit<> const& backbone);
 };
+
+/// Says why models of a method do not merge in a way that was asked for.
+/// @throws ValueError  always
+[[noreturn]] void refuse_merge(std::string_view method, Mergeable merges);
 
 /// The k best classes of each picture.
 [[nodiscard]] Ranking best_of(Predictions const& predictions, Index k);

@@ -43,6 +43,11 @@ class TypedModel final : public Model {
   using Head = std::remove_cvref_t<decltype(std::declval<Learner const&>().head())>;
   using Prompt = std::remove_cvref_t<decltype(std::declval<Learner const&>().prompt())>;
 
+  static constexpr Mergeable mergeable = MergesStatistics<Head>                                                                   ? Mergeable::statistics
+                                         : Learner::merges_parameters                                                             ? Mergeable::parameters
+                                         : BanksTunings<std::remove_cvref_t<decltype(std::declval<Learner const&>().backbone())>> ? Mergeable::bank
+                                                                                                                                  : Mergeable::nothing;
+
   explicit TypedModel(Learner learner) : learner_(std::move(learner)) {}
 
   Lesson observe(RunOn const& on, Examples const& examples, Reading const& reading, TrainingRun const& run) override {
@@ -67,14 +72,24 @@ class TypedModel final : public Model {
   void save(std::filesystem::path const& path) const override { learner_.save(path); }
 
   void merge(Model const& other) override {
-    auto const* const same = dynamic_cast<TypedModel const*>(&other);
-    if (same == nullptr) { fail<ValueError>("merge", "the models are of different methods"); }
+    [[maybe_unused]] auto const& same = alike(other);
     if constexpr (MergesStatistics<Head>) {
-      learner_.merge(HostExecutor<>{}, same->learner_);
+      learner_.merge(HostExecutor<>{}, same.learner_);
     } else {
-      fail<ValueError>("merge", "what ", Method::name, " learns by gradient does not add up; only models of statistics merge");
+      refuse_merge(Method::name, mergeable);
     }
   }
+
+  ModelMergeReport merge(Model const& other, [[maybe_unused]] ModelMerge const& how) override {
+    [[maybe_unused]] auto const& same = alike(other);
+    if constexpr (Learner::merges_parameters) {
+      return learner_.merge(HostExecutor<>{}, same.learner_, how);
+    } else {
+      refuse_merge(Method::name, mergeable);
+    }
+  }
+
+  [[nodiscard]] bool holds_fisher() const override { return learner_.holds_fisher(); }
 
   void forget(RunOn const& on, std::string const& name, Examples const& examples, Reading const& reading) override {
     if constexpr (ForgetsClasses<Head>) {
@@ -111,6 +126,12 @@ class TypedModel final : public Model {
     return Tally{hits_among_best(predictions.scores.view(), truth, 1), static_cast<Index>(truth.size())}.percent();
   }
 
+  static TypedModel const& alike(Model const& other) {
+    auto const* const same = dynamic_cast<TypedModel const*>(&other);
+    if (same == nullptr) { fail<ValueError>("merge", "the models are of different methods"); }
+    return *same;
+  }
+
   static HostExecutor<> executor(RunOn const& on) { return HostExecutor<>{.threads = on.threads, .precision = on.precision}; }
 
   Learner learner_;
@@ -141,6 +162,7 @@ template <class Method>
   entry.summary = Method::summary;
   entry.paper = Method::paper;
   entry.policies = Learner::policies();
+  entry.merges = TypedModel<Method>::mergeable;
   auto const defaults = settings_for<Method>("");
   for (auto const& setting : Method::Settings::settings()) { entry.settings.push_back({setting.name, setting.meaning, setting.text(defaults)}); }
   if constexpr (HasPublished<Method>) {

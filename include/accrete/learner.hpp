@@ -8,7 +8,9 @@
 #include <accrete/data/examples.hpp>
 #include <accrete/fwd.hpp>
 #include <accrete/head/concept.hpp>
+#include <accrete/head/united_classes.hpp>
 #include <accrete/io/model_file.hpp>
+#include <accrete/merge/models.hpp>
 #include <accrete/merge/none.hpp>
 #include <accrete/metric/accuracy.hpp>
 #include <accrete/metric/resources.hpp>
@@ -28,10 +30,12 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -103,6 +107,8 @@ class Learner {
   static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
   /// Whether features of one image differ from task to task, so that a cache of them is of no use.
   static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && (!BanksTunings<Backbone> || SharesTrunk<Backbone>);
+  /// Whether something of the backbone learns.
+  static constexpr bool tunes = by_gradient && !std::is_same_v<TuningOf<Backbone>, Frozen>;
   /// Whether a picture needs few of the backbone's networks, which the head names one by one.
   static constexpr bool asks_for_features = BanksTunings<Backbone> && AsksForFeatures<Head>;
 
@@ -276,7 +282,7 @@ class Learner {
   template <class Exec>
   void merge(Exec const& exec, Learner const& other) requires MergesStatistics<Head> {
     if (backbone_.hash() != other.backbone_.hash() || !(backbone_.preprocessing() == other.backbone_.preprocessing())) {
-      fail<ValueError>("Learner::merge", "the backbones differ: ", backbone_.hash(), " and ", other.backbone_.hash());
+      fail<ValueError>("Learner::merge", "the backbones differ", features_move ? ", and statistics are of the features of one network: " : ": ", backbone_.hash(), " and ", other.backbone_.hash());
     }
     auto const bent = Prompted(backbone_, prompt_, prompt_state_).hash();
     auto const others = Prompted(other.backbone_, other.prompt_, other.prompt_state_).hash();
@@ -294,6 +300,60 @@ class Learner {
     head_state_ = std::move(state);
     classes_ = std::move(classes);
     tasks_seen_ = std::max(tasks_seen_, other.tasks_seen_);
+  }
+
+  /// Whether models of this kind merge by what they learned by gradient.
+  static constexpr bool merges_parameters = UnitesRows<Head> && !BanksTunings<Backbone>;
+
+  /// Whether there is Fisher information of a task that was learned, for `ModelRule::fisher`.
+  [[nodiscard]] bool holds_fisher() const {
+    if constexpr (NeedsFisher<Merge>) {
+      return merge_state_.previous != nullptr;
+    } else {
+      return false;
+    }
+  }
+
+  /// Merges what another learner of the same kind learned by gradient: parameters of the backbone and of the prompt, and the rows of the head. Classes unite by name: rows that
+  /// both know are merged, those of new classes are taken over behind the first's, with a new task for each of the second's tasks (`unite_classes`).
+  /// Rows that only one prompt has are taken over, and with those of the second what its prompt counts beside them; where slots belong to tasks, one must have learned the other's tasks.
+  /// An average beside what learns is merged by the same rule, with what learns in its place where only one has one. Of the merge rule's own state sums add up, Fisher
+  /// information does under `ModelRule::fisher`; of the rest, settings included, the first's is kept.
+  /// @throws ValueError  when trunk, tuning, settings of the prompt other than seeds, shapes or heads differ, both are named; for a learner without a class, a pattern that takes
+  ///         nothing, or Fisher information that is asked for and not there. Nothing is changed then
+  template <class Exec>
+  ModelMergeReport merge(Exec const& /*exec*/, Learner const& other, ModelMerge const& how) requires merges_parameters {
+    how.check(other.classes_.size());
+    check_mergeable(other, how);
+    UnitedClasses united = unite_classes(classes_, tasks_seen_, other.classes_, how);
+    ModelMergeReport report{.rows = merged_rows(std::as_const(head_state_).parameters(), united, how), .classes = united.classes.size(), .both = united.both(), .added = united.added()};
+    typename Merge::State merged = merge_state_;
+    if constexpr (AddsMergeStates<Merge>) { merge_.add(merged, other.merge_state_); }
+    Backbone backbone = backbone_;
+    if constexpr (tunes) {
+      ParameterStore<float> network =
+          merged_part<false>(tuned_part(backbone_).parameters(), tuned_part(other.backbone_).parameters(), other, how, merged, report.network_tensors, report.network_numbers);
+      tuned_part(backbone).assign(std::move(network));
+    }
+    typename Prompt::State prompt = prompt_state_;
+    if constexpr (LearnedPrompt<Prompt>) {
+      auto const& own = prompt_state_.parameters();
+      auto const& others = other.prompt_state_.parameters();
+      if (has_more_rows("the prompts", own, others, how)) { prompt = other.prompt_state_; }
+      prompt.parameters() = merged_part<true>(own, others, other, how, merged, report.prompt_tensors, report.prompt_numbers);
+    }
+    typename Head::State head = head_state_;
+    head_.unite(head, other.head_state_, united, how);
+    Beside averaged = beside(backbone, prompt, merged);
+
+    backbone_ = std::move(backbone);
+    prompt_state_ = std::move(prompt);
+    head_state_ = std::move(head);
+    merge_state_ = std::move(merged);
+    beside_ = std::move(averaged);
+    classes_ = std::move(united.classes);
+    tasks_seen_ += static_cast<Index>(united.tasks.size());
+    return report;
   }
 
   /// Removes a class as if it had never been learned.
@@ -555,6 +615,88 @@ class Learner {
         return relative_feature_change(set.features.view(), behind, published.features.view(), 0, width);
       }
     }
+  }
+
+  /// What two learners must share before their parameters merge.
+  void check_mergeable(Learner const& other, ModelMerge const& how) const {
+    if (classes_.size() == 0 || other.classes_.size() == 0) { fail<ValueError>("Learner::merge", "both must have learned a class (came: ", classes_.size(), " and ", other.classes_.size(), ")"); }
+    auto const& network = tuned_part(backbone_);
+    auto const& others = tuned_part(other.backbone_);
+    check_same("backbones", trunk_hash(network), trunk_hash(others));
+    check_same("preprocessings", backbone_.preprocessing().text(), other.backbone_.preprocessing().text());
+    std::vector<ParameterStore<float> const*> stores{&std::as_const(head_state_).parameters()};
+    if constexpr (tunes) {
+      check_same("tunings", texts_of(tuning_settings(backbone_)), texts_of(tuning_settings(other.backbone_)));
+      check_same_segments("the tunings", network.parameters(), others.parameters());
+      stores.push_back(&network.parameters());
+    }
+    if constexpr (LearnedPrompt<Prompt>) {
+      check_same("prompts", texts_of(prompt_), texts_of(other.prompt_));
+      if constexpr (HasSlotsOfTasks<Prompt>) { check_same_tasks(classes_, other.classes_); }
+      bool const grows = has_more_rows("the prompts", prompt_state_.parameters(), other.prompt_state_.parameters(), how);
+      auto const& segments = prompt_state_.parameters().segments();
+      if (grows && !std::all_of(segments.begin(), segments.end(), [&](ParameterSegment const& segment) { return how.takes(segment); })) {
+        fail<ValueError>("Learner::merge", "the second prompt has more rows, which come with all of the prompt or not at all");
+      }
+      stores.push_back(&prompt_state_.parameters());
+    }
+    check_patterns(how, stores);
+    if (how.rule == ModelRule::fisher && !(holds_fisher() && other.holds_fisher())) {
+      fail<ValueError>("Learner::merge", "the ", holds_fisher() ? "second" : "first", " learner holds no Fisher information; those do that merge by it (FisherMerge) and have learned a task");
+    }
+  }
+
+  /// The parts of both that a rule merges, and what the merge rule keeps of them.
+  template <bool OfPrompt>
+  [[nodiscard]] ParameterStore<float> merged_part(ParameterStore<float> const& own, ParameterStore<float> const& others, Learner const& other, ModelMerge const& how, typename Merge::State& state,
+                                                  Index& tensors, Index& numbers) const {
+    auto result = merged_models(OfPrompt ? "the prompts" : "the tunings", own, others, how, tensors, numbers);
+    if constexpr (AveragesBeside<Merge>) {
+      auto const& average = merge_state_.averaged();
+      auto const& others_average = other.merge_state_.averaged();
+      if (MergedPart<Merge>::of_prompt == OfPrompt && (average.size() > 0 || others_average.size() > 0)) {
+        Index nothing = 0;
+        state.assign(merged_models("the averages", average.size() > 0 ? average : own, others_average.size() > 0 ? others_average : others, how, nothing, nothing));
+      }
+    }
+    if constexpr (NeedsFisher<Merge>) {
+      if (MergedPart<Merge>::of_prompt == OfPrompt && how.rule == ModelRule::fisher) {
+        auto fisher = *state.previous;
+        merge_spans_by_fisher(result, own, spans_of_rule(own), others, spans_of_rule(others), fisher.view(), other.merge_state_.previous->cview(), how);
+        state.previous = std::make_shared<Vector<float> const>(std::move(fisher));
+      }
+    }
+    return result;
+  }
+
+  /// What learns of a store and is taken by the merge rule: of which it keeps Fisher information.
+  [[nodiscard]] static std::vector<ParameterSpan> spans_of_rule(ParameterStore<float> const& store) {
+    std::vector<ParameterSpan> spans = store.trainable();
+    std::erase_if(spans, [&](ParameterSpan const& span) { return !takes_segment<MergedPart<Merge>>(store.segments()[static_cast<std::size_t>(span.segment)]); });
+    return spans;
+  }
+
+  template <class Network>
+  [[nodiscard]] static std::string trunk_hash(Network const& network) {
+    if constexpr (requires { network.trunk(); }) {
+      return network.trunk().hash();
+    } else {
+      return network.hash();
+    }
+  }
+
+  /// Settings but for seeds, which draw what is learned over.
+  template <class Policy>
+  [[nodiscard]] static std::string texts_of(Policy const& policy) {
+    std::string texts;
+    for (auto const& setting : settings_of(policy)) {
+      if (!setting.name.ends_with("seed")) { texts += message(texts.empty() ? "" : " ", setting.name, '=', setting.text(policy)); }
+    }
+    return texts;
+  }
+
+  static void check_same(std::string_view what, std::string const& own, std::string const& others) {
+    if (own != others) { fail<ValueError>("Learner::merge", "the ", what, " differ: ", own, " and ", others); }
   }
 
   void check_learned() const {

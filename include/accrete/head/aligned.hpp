@@ -58,6 +58,28 @@ struct AlignedHead {
   }
   [[nodiscard]] Index classes(State const& state) const { return state.classes(); }
 
+  /// Takes in the rows of another model, and the moments of its classes. Moments of features in two networks do not add up: those of classes that both know stay as they are.
+  /// Nothing is aligned anew; what scores is what both score with, united.
+  /// @throws ShapeError, ValueError  as the head's `unite`, or when the moments are of different kinds or widths; nothing is changed then
+  void unite(State& state, State const& other, UnitedClasses const& united, ModelMerge const& how) const requires UnitesRows<Head> {
+    State next = state;
+    head.unite(next, other, united, how);
+    next.moments_.admit(next.classes());
+    ClassMoments fresh = other.moments_;
+    std::vector<Index> columns;
+    for (auto j = static_cast<Index>(united.columns.size()) - 1; j >= 0; --j) {
+      Index const column = united.columns[static_cast<std::size_t>(j)];
+      if (column < united.known) {
+        fresh.forget(j);
+      } else {
+        columns.insert(columns.begin(), column);
+      }
+    }
+    next.moments_.merge(fresh, columns);
+    for (TaskInfo const& task : united.tasks) { next.tasks_.resize(next.tasks_.size() + static_cast<std::size_t>(task.classes), task.index); }
+    state = std::move(next);
+  }
+
   template <class Exec, class T>
   void logits(Exec const& exec, ParameterStore<T> const& store, NonDeduced<MatrixView<T const>> features, NonDeduced<MatrixView<T>> logits) const {
     head.logits(exec, store, features, logits);

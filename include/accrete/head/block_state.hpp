@@ -5,6 +5,7 @@
 #include <accrete/core/task.hpp>
 #include <accrete/head/blocks.hpp>
 #include <accrete/head/packed_cache.hpp>
+#include <accrete/head/united_classes.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -59,6 +60,17 @@ class BlockState {
     aligned_.reset();
     packed_.clear();
     let_learn(parameters_, LearningBlocks::newest);
+  }
+
+  /// Takes in the rows of another model; where either is aligned, what scores of both is united as well and scores.
+  /// @throws ShapeError, ValueError  as `united_blocks`; nothing is changed then
+  void unite(BlockState const& other, UnitedClasses const& united, ModelMerge const& how) {
+    std::optional<ParameterStore<float>> aligned;
+    if (is_aligned() || other.is_aligned()) { aligned = united_blocks(scoring(), other.scoring(), united, how); }
+    parameters_ = united_blocks(parameters_, other.parameters_, united, how);
+    aligned_ = std::move(aligned);
+    classes_ = united.classes.size();
+    packed_.clear();
   }
 
   /// The packed form of what scores; `make(executor)` packs it. Values may have changed since the last call: their bits are the name of the packed form.

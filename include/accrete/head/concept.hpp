@@ -12,6 +12,9 @@
 
 namespace accrete {
 
+struct ModelMerge;
+struct UnitedClasses;
+
 /// Keeps what a run learns in a type of its own that can be made empty, copied and moved.
 template <class H>
 concept HasHeadState = requires {
@@ -80,6 +83,12 @@ concept BackpropagatesLogits = requires(H const& head, detail::AnyExecutor const
 /// A head whose rows are learned by gradient, task after task.
 template <class H>
 concept LearnsByGradient = std::copyable<H> && HasHeadState<H> && AdmitsTasks<H> && HasHeadParameters<H> && ComputesLogits<H> && BackpropagatesLogits<H> && ScoresClasses<H> && StoresItsState<H>;
+
+/// Takes the rows of another model in, by class (head/united_classes.hpp), by a rule (merge/models.hpp).
+template <class H>
+concept UnitesRows = LearnsByGradient<H> && requires(H const& head, typename H::State& state, typename H::State const& other, UnitedClasses const& united, ModelMerge const& how) {
+  head.unite(state, other, united, how);
+};
 
 /// Keeps a classifier for each task that learns from that task alone, so that a class cannot come again with a later one.
 template <class H>

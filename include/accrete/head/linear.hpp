@@ -54,6 +54,10 @@ struct LinearHead {
   }
   [[nodiscard]] Index classes(State const& state) const { return state.classes(); }
 
+  /// Takes in the rows of another model.
+  /// @throws ShapeError, ValueError  as `BlockState::unite`; nothing is changed then
+  void unite(State& state, State const& other, UnitedClasses const& united, ModelMerge const& how) const { state.unite(other, united, how); }
+
   /// @param[in] features [B, L], host memory;  @param[out] logits [B, C], host memory
   /// @throws ValueError without a class;  ShapeError when the extents do not fit.   Cost: 2 * B * C * L flop
   template <class Exec, class T>

@@ -36,6 +36,7 @@ struct VotingHead {
 
   void admit(State& state, TaskInfo const& task, Index width) const { head.admit(state, task, width); }
   [[nodiscard]] Index classes(State const& state) const { return head.classes(state); }
+  void unite(State& state, State const& other, UnitedClasses const& united, ModelMerge const& how) const requires UnitesRows<Head> { head.unite(state, other, united, how); }
 
   template <class Exec, class T>
   void logits(Exec const& exec, ParameterStore<T> const& store, NonDeduced<MatrixView<T const>> features, NonDeduced<MatrixView<T>> logits) const {

@@ -64,6 +64,12 @@ concept AveragesBeside = HasMergeState<M> &&
 template <class M>
 concept KeepsAverage = AveragesBeside<M> && M::keeps_average;
 
+/// Has a state that adds up when two models are merged (merge/models.hpp); of other rules the first model's is kept.
+template <class M>
+concept AddsMergeStates = HasMergeState<M> && requires(M const& merge, typename M::State& state, typename M::State const& other) {
+  merge.add(state, other);
+};
+
 /// What becomes of parameters when a task ends.
 template <class M>
 concept MergeRule = std::copyable<M> && HasMergeState<M> &&(FoldsParameters<M> || NeedsFisher<M>);

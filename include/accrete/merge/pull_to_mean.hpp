@@ -67,11 +67,21 @@ struct PullToMean {
     std::copy(fresh.begin(), fresh.end(), kept.begin());
   }
 
+  /// The tasks of another model count as if they had ended here: sums add up.
+  /// @throws ShapeError  when the lengths differ; nothing is changed then
+  void add(State& state, State const& other) const {
+    if (other.tasks == 0) { return; }
+    expects(state.tasks == 0 || state.sums.size() == other.sums.size(), "PullToMean::add", "both must be of as many parameters", state.sums.size(), other.sums.size());
+    state.sums.resize(other.sums.size(), 0.0);
+    std::transform(state.sums.begin(), state.sums.end(), other.sums.begin(), state.sums.begin(), [](double a, double b) { return a + b; });
+    state.tasks += other.tasks;
+  }
+
   [[nodiscard]] static std::vector<Setting<PullToMean>> settings() {
     return {number_setting("pull", "how far each step pulls towards the mean of earlier tasks", &PullToMean::momentum, 0.0, 1.0),
             number_setting("pulls", "pulls per step", &PullToMean::times, Index{1}, Index{1000})};
   }
 };
-static_assert(MergeRule<PullToMean> && MergesEveryStep<PullToMean>);
+static_assert(MergeRule<PullToMean> && MergesEveryStep<PullToMean> && AddsMergeStates<PullToMean>);
 
 }  // namespace accrete

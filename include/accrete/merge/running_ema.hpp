@@ -39,6 +39,9 @@ struct RunningEma {
    public:
     /// As the store of what learns; empty before the average has begun.
     [[nodiscard]] ParameterStore<float> const& averaged() const { return averaged_; }
+    /// Goes on from another average.
+    /// @param[in] averaged  as the store of what learns
+    void assign(ParameterStore<float> averaged) { averaged_ = std::move(averaged); }
 
     template <class Writer>
     void write(Writer const& writer) const {
