@@ -22,14 +22,14 @@ ACCRETE_INSTANCE class VitTraining<HostExecutor<>, float>;
 ACCRETE_INSTANCE class VitTraining<HostExecutor<>, bfloat16>;
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::forward<NoHook>(TensorView<float const, 4>, NoHook&, MatrixView<float>, RngKey const&, bool);
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::forward<NoHook>(TensorView<float const, 4>, NoHook&, MatrixView<float>, RngKey const&, bool);
-ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<NoHook>(MatrixView<float const>, NoHook&);
-ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<NoHook>(MatrixView<float const>, NoHook&);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<NoHook>(MatrixView<float const>, NoHook&, Accumulates);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<NoHook>(MatrixView<float const>, NoHook&, Accumulates);
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::forward_behind<LearningBundleHook<HostExecutor<>>>(TensorView<float const, 3>, Index, LearningBundleHook<HostExecutor<>>&, MatrixView<float>,
                                                                                                              RngKey const&, bool);
 ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::forward_behind<LearningBundleHook<HostExecutor<>>>(TensorView<float const, 3>, Index, LearningBundleHook<HostExecutor<>>&,
                                                                                                                 MatrixView<float>, RngKey const&, bool);
-ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&);
-ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, float>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&, Accumulates);
+ACCRETE_INSTANCE void VitTraining<HostExecutor<>, bfloat16>::backward<LearningBundleHook<HostExecutor<>>>(MatrixView<float const>, LearningBundleHook<HostExecutor<>>&, Accumulates);
 ACCRETE_INSTANCE void VitPass<HostExecutor<>>::features_hooked<BundleHook<HostExecutor<>>>(TensorView<float const, 3>, BundleHook<HostExecutor<>>&, MatrixView<float>, Index) const;
 ACCRETE_INSTANCE class VitTrainer<HostExecutor<>>;
 
