@@ -189,7 +189,7 @@ TEST_CASE("networks, rows and moments: classes unite, new ones follow with tasks
   CHECK_THROWS_WITH_AS(kept.merge(exec, b, {.only = {"neck"}}), doctest::Contains("'neck'"), ValueError);
   CHECK_THROWS_WITH_AS(kept.merge(exec, learned<CofimaLora>({}), {}), doctest::Contains("learned a class"), ValueError);
   auto settings = CofimaLora::standard();
-  settings.tuning.rank += 1;
+  settings.tuning.scale *= 2.0;
   settings.protocol.training.epochs = 1;
   auto other_tuning = CofimaLora::compose(small_vit(), settings, 5);
   other_tuning.observe(exec, first_task());
@@ -201,9 +201,12 @@ TEST_CASE("networks, rows and moments: classes unite, new ones follow with tasks
   without_fisher.observe(exec, first_task());
   CHECK_FALSE(without_fisher.holds_fisher());
   CHECK_THROWS_WITH_AS(kept.merge(exec, without_fisher, {.rule = ModelRule::fisher}), doctest::Contains("the second learner holds no Fisher information"), ValueError);
-  Vit<> const wider = Vit<>::load(golden_path("vit/plain.weights.safetensors"), {.heads = 3, .image_height = 32, .positions = PositionResize::plain});
-  auto elsewhere = CofimaLora::compose(wider, CofimaLora::standard(), 5);
-  CHECK_THROWS_AS(kept.merge(exec, elsewhere, {}), ValueError);
+  Vit<> const resized = Vit<>::load(golden_path("vit/plain.weights.safetensors"), {.heads = 3, .image_height = 32, .positions = PositionResize::plain});
+  settings = CofimaLora::standard();
+  settings.protocol.training.epochs = 1;
+  auto elsewhere = CofimaLora::compose(resized, settings, 5);
+  elsewhere.observe(exec, first_task());
+  CHECK_THROWS_WITH_AS(kept.merge(exec, elsewhere, {}), doctest::Contains("backbones differ"), ValueError);
   CHECK(bytes(kept) == before);
 }
 

@@ -76,6 +76,7 @@ std::vector<float> const others{-0.7F, 0.0F, 1.0F, 1.0000001F, -7.25F, -3.4e38F}
 TEST_CASE("a weight of 0 leaves the first's bits, 1 gives the second's, and what is between lies between") {
   CHECK(same_bits(interpolated(some, others, 0.0), some));
   CHECK(same_bits(interpolated(some, others, 1.0), others));
+  CHECK(same_bits(interpolated(others, some, 1.0), some));
   for (double const weight : {1e-9, 0.01, 0.5, 0.99, 1.0 - 1e-16}) {
     auto const got = interpolated(some, others, weight);
     for (std::size_t i = 0; i < got.size(); ++i) {

@@ -25,9 +25,9 @@ enum class ModelRule { interpolate, fisher };
 /// @source Wortsman et al., "Model soups", ICML 2022, arXiv:2203.05482; Matena and Raffel, "Merging Models with Fisher-Weighted Averaging", NeurIPS 2022, arXiv:2111.09832
 struct ModelMerge {
   ModelRule rule = ModelRule::interpolate;
-  double weight = 0.5;                ///< w in [0, 1]: 0 leaves the first's bits, 1 takes the second's
-  std::vector<double> class_weights;  ///< [C of the second] w of the rows of each class of the second's; empty: `weight`
-  std::vector<std::string> only;      ///< names with `*` for anything, or roles; all when empty. What none of them takes stays the first's
+  double weight = 0.5;                     ///< w in [0, 1]: 0 leaves the first's bits, 1 takes the second's
+  std::vector<double> class_weights = {};  ///< [C of the second] w of the rows of each class of the second's; empty: `weight`
+  std::vector<std::string> only = {};      ///< names with `*` for anything, or roles; all when empty. What none of them takes stays the first's
 
   /// Whether a segment is merged.
   [[nodiscard]] bool takes(ParameterSegment const& segment) const;
