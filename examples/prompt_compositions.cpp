@@ -3,31 +3,25 @@
 //   example_prompt_compositions [DATA [CLASSES [TASKS [PER_CLASS [EPOCHS [SEED]]]]]]     CLASSES: numbers with commas between, or `all`
 //
 // DATA is a folder in CIFAR-100's binary layout. Without it: a look at Fashion-MNIST.
+#include "compared.hpp"
+
 #include <accrete/accrete.hpp>
-#include <accrete/accrete_image.hpp>
-#include <accrete/data/cifar.hpp>
 #include <accrete/head/linear.hpp>
 #include <accrete/merge/ema.hpp>
 #include <accrete/prompt/attention.hpp>
 #include <accrete/prompt/key_query.hpp>
 #include <accrete/prompt/weight/sparsemax.hpp>
-#include <accrete/train/adam.hpp>
-#include <accrete/train/gradient_protocol.hpp>
 
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <vector>
 
 namespace ac = accrete;
-using ac::Index;
 
 namespace {
 
-template <class Trained>
-using EveryTask = ac::GradientProtocol<ac::Trains::every_task, ac::Competing::of_task, Trained, ac::CrossEntropy, ac::Adam>;
-using DroppedHead = EveryTask<ac::TemporaryHead<ac::LinearHead>>;  // prompts learn under a head that goes; the learner's own sees the features
-using OwnHead = EveryTask<ac::OwnHead>;
+using compared::DroppedHead;
+using compared::OwnHead;
 
 // (a) components of prompts of which a picture gets few, and a ridge regression on what they make of it
 using SparseRidge = ac::Learner<ac::Vit<>, ac::AttentionPrompt<ac::SparsemaxWeights>, ac::RidgeHead<ac::RandomProjection>, ac::NoMerge, DroppedHead>;
@@ -41,65 +35,11 @@ using Attention = ac::Learner<ac::Vit<>, ac::AttentionPrompt<>, ac::LinearHead, 
 using Ridge = ac::Learner<ac::Vit<>, ac::NoPrompt, ac::RidgeHead<ac::RandomProjection>>;
 using Means = ac::Learner<>;
 
-struct Stream {
-  ac::DataSet data;
-  ac::StreamSettings settings;
-  Index epochs = 1;
-  std::uint64_t seed = 1;
-};
-
-Stream stream_of(std::vector<std::string> const& words) {
-  auto const number = [&](std::size_t i, Index otherwise) { return words.size() > i ? ac::parse_number<Index>("argument", words[i], 0, 1 << 30) : otherwise; };
-  if (words.empty()) { return {ac::fashion_mnist(), {.tasks = 5, .train_per_class = 20}}; }
-  Stream stream{ac::cifar100(words[0]), {.tasks = number(2, 10), .train_per_class = number(3, 100)}, number(4, 5), static_cast<std::uint64_t>(number(5, 1))};
-  if (words.size() > 1 && words[1] != "all") {
-    for (std::size_t first = 0; first < words[1].size();) {
-      std::size_t const end = std::min(words[1].find(',', first), words[1].size());
-      stream.settings.classes.push_back(ac::parse_number<Index>("CLASSES", words[1].substr(first, end - first), 0, 1 << 30));
-      first = end + 1;
-    }
-  }
-  return stream;
-}
-
-template <class Protocol>
-Protocol protocol(Stream const& stream, double rate, Index batch) {
-  Protocol made;
-  made.training.epochs = stream.epochs;
-  made.training.batch = batch;
-  made.training.rate = rate;
-  made.training.curve = ac::RateCurve::constant;
-  made.training.weight_decay = 0.0;
-  made.training.augmentation.cropping = ac::Cropping::evaluation;  // flips alone
-  made.training.seed = stream.seed;
-  return made;
-}
-
-template <class Learner>
-void run(char const* name, Stream const& stream, Learner learner) {
-  ac::HostExecutor<> const exec{.threads = 2};
-  ac::FeatureCache cache;
-  ac::Reading const reading{.cache = &cache};
-  ac::Stopwatch const watch;
-  double sum = 0.0;
-  double last = 0.0;
-  Index tasks = 0;
-  for (ac::Task const& task : ac::class_incremental(stream.data, stream.settings)) {
-    learner.observe(exec, task.train(), reading);
-    ac::Examples const seen = stream.epochs == 1 ? task.seen().first_per_class(20) : task.seen();
-    last = learner.evaluate(exec, seen, reading);
-    sum += last;
-    ++tasks;
-  }
-  std::printf("%-42s average %6.2f  last %6.2f  %5.0f s\n", name, sum / static_cast<double>(tasks), last, watch.seconds());
-  std::fflush(stdout);
-}
-
 }  // namespace
 
 int main(int count, char** words) {
   try {
-    Stream const stream = stream_of({words + 1, words + count});
+    compared::Stream const stream = compared::stream_of({words + 1, words + count});
     auto const vit = ac::Vit<>::load(ACCRETE_WEIGHTS_DIR "/vit_cifar_patch4_32.safetensors");
     ac::RidgeHead<ac::RandomProjection> ridge;
     ridge.projection = 2000;
@@ -111,13 +51,13 @@ int main(int count, char** words) {
     ac::LinearHead const uniform{.initial = ac::InitialRows::uniform, .seed = stream.seed};
     double const expert_rate = 0.0028125;
 
-    run("prototypes", stream, Means(vit));
-    run("ridge", stream, Ridge(vit, {}, ridge));
-    run("general and expert prompts, linear head", stream, Expert(vit, expert, zeros, {}, protocol<OwnHead>(stream, expert_rate, 24)));
-    run("attended components, linear head", stream, Attention(vit, components, uniform, {}, protocol<OwnHead>(stream, 1e-3, 32)));
-    run("(a) sparse components, ridge", stream, SparseRidge(vit, sparse, ridge, {}, protocol<DroppedHead>(stream, 1e-3, 32)));
-    run("(b) merged general, class-mean keys", stream, MeanKeys(vit, expert_by_means, zeros, {.decay = 0.5}, protocol<OwnHead>(stream, expert_rate, 24)));
-    run("(c) general and expert prompts, prototypes", stream, ExpertMeans(vit, expert, {}, {}, protocol<DroppedHead>(stream, expert_rate, 24)));
+    compared::run("prototypes", stream, Means(vit));
+    compared::run("ridge", stream, Ridge(vit, {}, ridge));
+    compared::run("general and expert prompts, linear head", stream, Expert(vit, expert, zeros, {}, compared::protocol<OwnHead>(stream, expert_rate, 24)));
+    compared::run("attended components, linear head", stream, Attention(vit, components, uniform, {}, compared::protocol<OwnHead>(stream, 1e-3, 32)));
+    compared::run("(a) sparse components, ridge", stream, SparseRidge(vit, sparse, ridge, {}, compared::protocol<DroppedHead>(stream, 1e-3, 32)));
+    compared::run("(b) merged general, class-mean keys", stream, MeanKeys(vit, expert_by_means, zeros, {.decay = 0.5}, compared::protocol<OwnHead>(stream, expert_rate, 24)));
+    compared::run("(c) general and expert prompts, prototypes", stream, ExpertMeans(vit, expert, {}, {}, compared::protocol<DroppedHead>(stream, expert_rate, 24)));
     return 0;
   } catch (std::exception const& error) {
     std::cerr << "prompt_compositions: " << error.what() << '\n';

@@ -95,6 +95,7 @@ class Learner {
   static_assert(!BanksTunings<Backbone> || !LearnedPrompt<Prompt> || (SharesTrunk<Backbone> && !AsksForQueries<Prompt>),
                 "a backbone that keeps a network for every task asks no prompt, but for one without queries where all share a trunk; give the Learner one network");
   static_assert(!BanksTunings<Backbone> || !AveragesBeside<Merge>, "a backbone that keeps a network for every task has no average beside it; give the Learner one network");
+  static_assert(!NeedsFisher<Merge> || Protocol::trains != Trains::none, "Fisher information comes from gradients; give the Learner a protocol whose tasks learn by gradient");
   static_assert(!AveragesBeside<Merge> || Protocol::trains == Trains::every_task, "an average beside what learns needs a protocol whose every task learns by gradient");
 
   static constexpr bool by_gradient = Protocol::trains != Trains::none;

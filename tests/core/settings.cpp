@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,11 +17,12 @@ struct Policy {
   double ridge = 0.5;
   std::int64_t size = 10;
   Mode mode = Mode::exact;
+  std::optional<double> limit = {};
 };
 
 std::vector<Setting<Policy>> settings() {
   return {number_setting<Policy>("ridge", "regularisation", &Policy::ridge, 0.0, 1e9), number_setting<Policy>("size", "how many", &Policy::size, std::int64_t{1}, std::int64_t{100}),
-          choice_setting<Policy>("mode", "how", &Policy::mode, {{"fast", Mode::fast}, {"exact", Mode::exact}})};
+          choice_setting<Policy>("mode", "how", &Policy::mode, {{"fast", Mode::fast}, {"exact", Mode::exact}}), optional_setting<Policy>("limit", "a bound", &Policy::limit, "auto", 0.0, 10.0)};
 }
 
 TEST_CASE("settings are written as text and read back to the same bits") {
@@ -43,6 +46,47 @@ TEST_CASE("an unknown setting or choice names the nearest valid one, and nothing
   CHECK(policy.size == 10);
   CHECK(policy.ridge == 0.5);
   CHECK_THROWS_AS(assign_setting(std::vector<Setting<Policy>>{}, policy, "a", "1"), ValueError);
+}
+
+TEST_CASE("a number that may be left to choose is written as a word") {
+  Policy policy;
+  CHECK(settings()[3].text(policy) == "auto");
+  assign_setting(settings(), policy, "limit", "2.5");
+  CHECK(policy.limit == 2.5);
+  CHECK(settings()[3].text(policy) == "2.5");
+  CHECK_THROWS_AS(assign_setting(settings(), policy, "limit", "11"), ValueError);
+  CHECK_THROWS_AS(assign_setting(settings(), policy, "limit", "automatic"), ValueError);
+  CHECK(policy.limit == 2.5);
+  assign_setting(settings(), policy, "limit", "auto");
+  CHECK(!policy.limit);
+}
+
+struct Inner {
+  double a = 1.0;
+  std::int64_t b = 2;
+};
+struct Base {
+  double first = 0.0;
+  Inner inner = {};
+};
+struct Whole : Base {
+  std::string before = "x";
+  Base part = {};
+};
+
+TEST_CASE("the settings of a part and of a base reach into the whole, a prefix in front of the name") {
+  std::vector<Setting<Inner>> const inner{number_setting<Inner>("a", "", &Inner::a, 0.0, 9.0), number_setting<Inner>("b", "", &Inner::b, std::int64_t{0}, std::int64_t{9})};
+  auto const base = part_settings(&Base::inner, inner, "in-");
+  auto const in_part = part_settings(&Whole::part, base);
+  auto const inherited = inherited_settings<Whole>(base);
+  Whole whole;
+  assign_setting(in_part, whole, "in-b", "7");
+  assign_setting(inherited, whole, "in-b", "5");
+  CHECK(whole.part.inner.b == 7);
+  CHECK(whole.inner.b == 5);
+  CHECK(in_part[1].text(whole) == "7");
+  CHECK_THROWS_WITH_AS(assign_setting(in_part, whole, "in-a", "10"), doctest::Contains("in-a"), ValueError);
+  CHECK(whole.part.inner.a == 1.0);
 }
 
 TEST_CASE("the nearest name has the fewest edits") {

@@ -49,6 +49,21 @@ Vector<float> kept_fisher(CofimaLearner const& learner) {
   return ModelReader::open(folder / "model").scope("merge").tensor<float, 1>("fisher");
 }
 
+/// The same of the network and the head that the second task left, by themselves.
+Vector<float> directly(CofimaLearner const& learner, Cofima::Settings const& settings) {
+  HostExecutor<> const exec{.threads = 2};
+  Examples const pictures = second_task();
+  std::vector<Index> columns;
+  for (Index i = 0; i < pictures.size(); ++i) { columns.push_back(learner.classes().at(pictures.class_names()[static_cast<std::size_t>(pictures.label(i))])); }
+  auto const& network = learner.backbone();
+  auto const fisher = fisher_information<FisherOf::network>(exec, network, NoPrompt{}, NoPrompt::State{}, learner.head(), learner.head_state().parameters(), pictures, columns, 1,
+                                                            settings.merge.fisher, settings.seeded(5).protocol.training, {}, {});
+  auto const spans = network.parameters().trainable();
+  Vector<float> all({span_elements(spans)});
+  gather_spans(fisher.cview(), spans, all.view());
+  return all;
+}
+
 std::vector<float> flat(ParameterStore<float> const& store) {
   std::vector<float> all;
   for (ParameterSpan const& span : store.trainable()) {
@@ -73,6 +88,7 @@ TEST_CASE("CoFiMA: what is merged is the network before the task with what the t
   CHECK(same_bits(fisher, kept_fisher(learner_of_fresh)));
   CHECK_FALSE(same_bits(fisher, fisher_before));
   CHECK(*std::max_element(fisher.begin(), fisher.end()) == 1e-4F);
+  CHECK(same_bits(fisher, directly(learner_of_fresh, small(1.0))));
 
   auto const merged = flat(trunk(learner));
   REQUIRE(merged.size() == before.size());

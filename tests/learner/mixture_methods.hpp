@@ -4,6 +4,9 @@
 #include "support/small_learners.hpp"
 
 #include <accrete/host/host.hpp>
+#include <accrete/method/cofima.hpp>
+#include <accrete/method/cofima_lora.hpp>
+#include <accrete/method/esn.hpp>
 #include <accrete/method/lae_adapter.hpp>
 #include <accrete/method/lae_lora.hpp>
 #include <accrete/method/lae_prefix.hpp>
@@ -15,7 +18,7 @@
 namespace accrete::test {
 
 #define ACCRETE_AVERAGING_METHODS method::LaeAdapter, method::LaeLora, method::LaePrefix
-#define ACCRETE_MIXTURE_METHODS ACCRETE_AVERAGING_METHODS
+#define ACCRETE_MIXTURE_METHODS ACCRETE_AVERAGING_METHODS, method::Cofima, method::CofimaLora, method::Esn
 
 /// The published settings with few epochs and batches of five; what averages does so fast enough to show.
 template <class Method>
@@ -29,6 +32,12 @@ template <class Method>
     settings.protocol.training.frozen_epochs = 1;
     settings.protocol.training.drop_last = false;
   }
+  if constexpr (requires { settings.head.alignment; }) {
+    settings.head.alignment.epochs = 1;
+    settings.head.alignment.rows = 8;
+    settings.protocol.training.backbone_factor = 0.1;
+  }
+  if constexpr (std::is_same_v<Method, method::Esn>) { settings.prompt.length = 3; }
   return settings;
 }
 

@@ -2,7 +2,6 @@
 #include "support/files.hpp"
 
 #include <accrete/io/model_file.hpp>
-#include <accrete/merge/periodic_average.hpp>
 #include <accrete/merge/wise.hpp>
 
 #include <doctest/doctest.h>
@@ -51,44 +50,4 @@ TEST_CASE("or to what was published, whatever the tasks between made of it") {
   auto read = Wise<>::State::read(ModelReader::open(folder / "state", "merge"));
   rule.fold(read, kept.view(), filled(5.0F).cview());
   CHECK(kept(0) == 3.0F);
-}
-
-TEST_CASE("a periodic average is the plain mean of the start and of every so many steps, the first one first") {
-  PeriodicAverage<100> const rule;
-  PeriodicAverage<100>::State state;
-  rule.begin(state, filled(0.0F).cview());
-  auto const ones = filled(1.0F);
-  for (int step = 0; step <= 1000; ++step) { rule.follow(state, ones.cview()); }
-  CHECK(state.terms == 12);  // 11 merges
-  CHECK(state.average(1) == doctest::Approx(11.0 / 12.0).epsilon(1e-6));
-
-  PeriodicAverage<2> const often;
-  PeriodicAverage<2>::State taken;
-  often.begin(taken, filled(10.0F).cview());
-  for (float const value : {1.0F, 100.0F, 4.0F, 100.0F, 9.0F}) { often.follow(taken, filled(value).cview()); }
-  auto kept = filled(-1.0F);
-  often.fold(taken, kept.view(), filled(9.0F).cview());
-  CHECK(kept(0) == doctest::Approx((10.0 + 1.0 + 4.0 + 9.0) / 4.0).epsilon(1e-6));
-  CHECK(taken.average.empty());
-  CHECK_THROWS_AS(often.follow(taken, filled(1.0F).cview()), ShapeError);
-  CHECK_THROWS_AS(often.fold(taken, kept.view(), filled(1.0F).cview()), ShapeError);
-  CHECK(PeriodicAverage<2>::composition() == "periodic-average<2, backbone>");
-}
-
-TEST_CASE("a periodic average goes on from a file with the same bits") {
-  TemporaryFolder const folder;
-  PeriodicAverage<2> const rule;
-  PeriodicAverage<2>::State whole;
-  rule.begin(whole, filled(0.3F).cview());
-  rule.follow(whole, filled(0.7F).cview());
-  ModelWriter const writer("merge");
-  whole.write(writer);
-  writer.write(folder / "state");
-  auto read = PeriodicAverage<2>::State::read(ModelReader::open(folder / "state", "merge"));
-  for (float const value : {0.1F, 0.9F, 0.2F}) {
-    rule.follow(whole, filled(value).cview());
-    rule.follow(read, filled(value).cview());
-  }
-  CHECK(same_bits(read.average, whole.average));
-  CHECK(read.terms == whole.terms);
 }

@@ -16,6 +16,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <ios>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -310,6 +314,23 @@ TEST_CASE("a bank runs the trunk once, whatever the number of tasks, and gives w
   }
   std::vector<Network> const strangers{network(), network()};
   CHECK_THROWS_AS(static_cast<void>(Network::features_side_by_side(exec, std::span<Network const>(strangers), images.cview(), NoHook{})), ValueError);
+}
+
+TEST_CASE("the trunk of all tunings is packed once: the file is not read again") {
+  TemporaryFolder const folder;
+  ToyCheckpoint().write(folder / "toy");
+  auto const trunk = Vit<>::load(folder / "toy", {.heads = 2, .image_height = 4, .image_width = 4});
+  auto const images = many_images(2, trunk.shape());
+  auto const first = Network(trunk, {}, {.seed = 1}).features(exec, images.cview());
+  std::fstream file(folder / "toy", std::ios::in | std::ios::out | std::ios::binary);
+  std::uint64_t header = 0;
+  file.read(reinterpret_cast<char*>(&header), sizeof header);
+  file.seekp(static_cast<std::streamoff>(sizeof header + header));
+  std::vector<char> const zeros(400);  // over weights of block 0
+  file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
+  file.close();
+  CHECK(same_bits(Network(trunk, {}, {.seed = 1}).features(exec, images.cview()), first));
+  CHECK_FALSE(same_bits(Network::load(folder / "toy", {.heads = 2, .image_height = 4, .image_width = 4}, {}, 1).features(exec, images.cview()), first));
 }
 
 TEST_CASE("a prompt that has the feature made of its own rows is refused") {

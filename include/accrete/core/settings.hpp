@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,6 +85,25 @@ class NumberValue final : public SettingValue {
   Number most_;
 };
 
+/// A number, or none under a word.
+template <class Number>
+class OptionalValue final : public SettingValue {
+ public:
+  OptionalValue(std::string none, Number least, Number most) : none_(std::move(none)), least_(least), most_(most) {}
+  [[nodiscard]] std::string text(void const* value) const override {
+    auto const& number = *static_cast<std::optional<Number> const*>(value);
+    return number ? exact_text(*number) : none_;
+  }
+  void assign(void* value, std::string_view name, std::string_view text) const override {
+    *static_cast<std::optional<Number>*>(value) = text == none_ ? std::nullopt : std::optional<Number>(parse_number<Number>(name, text, least_, most_));
+  }
+
+ private:
+  std::string none_;
+  Number least_;
+  Number most_;
+};
+
 template <class Choice>
 class ChoiceValue final : public SettingValue {
  public:
@@ -136,6 +156,12 @@ struct Setting {
 template <class Policy, class Number>
 [[nodiscard]] Setting<Policy> number_setting(std::string name, std::string meaning, Number Policy::*member, Number least, Number most) {
   return {std::move(name), std::move(meaning), std::make_shared<detail::NumberValue<Number>>(least, most), detail::offset_of(member)};
+}
+
+/// A setting that is a number between two bounds, or a word that stands for none.
+template <class Policy, class Number>
+[[nodiscard]] Setting<Policy> optional_setting(std::string name, std::string meaning, std::optional<Number> Policy::*member, std::string none, Number least, Number most) {
+  return {std::move(name), std::move(meaning), std::make_shared<detail::OptionalValue<Number>>(std::move(none), least, most), detail::offset_of(member)};
 }
 
 /// A setting that is one of a few words.

@@ -221,9 +221,7 @@ struct RidgeHead {
     if constexpr (Feature::projects) {
       all.push_back(number_setting("projection", "outputs of the random projection; 0: 10000, or 2000 for features narrower than 384", &RidgeHead::projection, Index{0}, Index{1} << 20));
     }
-    all.push_back({"ridge", "what is added to the diagonal: a number, or auto to choose it after each task",
-                   [](RidgeHead const& head) { return head.ridge ? exact_text(*head.ridge) : std::string("auto"); },
-                   [](RidgeHead& head, std::string_view text) { head.ridge = text == "auto" ? std::nullopt : std::optional<double>(parse_number<double>("ridge", text, 1e-12, 1e18)); }});
+    all.push_back(optional_setting("ridge", "what is added to the diagonal: a number, or auto to choose it after each task", &RidgeHead::ridge, "auto", 1e-12, 1e18));
     all.push_back(choice_setting("selection", "by what the ridge is chosen", &RidgeHead::selection,
                                  std::vector<std::pair<std::string, RidgeSelection>>{
                                      {"holdout", RidgeSelection::holdout}, {"gcv", RidgeSelection::gcv}, {"loo", RidgeSelection::loo}, {"prospective-loo", RidgeSelection::prospective_loo}}));

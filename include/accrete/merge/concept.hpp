@@ -60,6 +60,10 @@ concept AveragesBeside = HasMergeState<M> &&
   { known.averaged() } -> std::same_as<ParameterStore<float> const&>;
 };
 
+/// Averages beside what learns, and is asked to fold that average in place of what learned.
+template <class M>
+concept KeepsAverage = AveragesBeside<M> && M::keeps_average;
+
 /// What becomes of parameters when a task ends.
 template <class M>
 concept MergeRule = std::copyable<M> && HasMergeState<M> &&(FoldsParameters<M> || NeedsFisher<M>);

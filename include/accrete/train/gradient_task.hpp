@@ -184,9 +184,9 @@ struct GradientTask {
     constexpr bool of_prompt = MergedPart<Merge>::of_prompt;
     static_assert(of_prompt ? LearnedPrompt<Prompt> : !std::is_same_v<TuningOf<Backbone>, Frozen>, "Fisher information is taken of what learns below the head, and nothing that this rule merges does");
     if (!merge.asks_for_fisher()) { return; }
-    moved.fisher = fisher_information < of_prompt ? FisherOf::prompt
-                                                  : FisherOf::network > (exec, tuned_part(moved.backbone), prompt, moved.prompt, head, std::as_const(*moved.head).parameters(), examples, plan.columns,
-                                                                         plan.task.index, merge.fisher, protocol.training, reading, run);
+    constexpr FisherOf what = of_prompt ? FisherOf::prompt : FisherOf::network;
+    moved.fisher = fisher_information<what>(exec, tuned_part(moved.backbone), prompt, moved.prompt, head, std::as_const(*moved.head).parameters(), examples, plan.columns, plan.task.index,
+                                            merge.fisher, protocol.training, reading, run);
   }
 
   /// Whether what was there before the task counts as kept.
@@ -196,7 +196,11 @@ struct GradientTask {
   void fold_spans(Moved& moved, ParameterStore<float> const& kept, std::span<ParameterSpan const> kept_spans, ParameterStore<float>& fresh, std::span<ParameterSpan const> spans) const {
     Vector<float> learned({span_elements(spans)});
     Vector<float> merged(learned.shape());
-    gather_spans(std::as_const(fresh).values(), spans, learned.view());
+    if constexpr (KeepsAverage<Merge>) {
+      gather_spans(moved.merge.averaged().values(), spans, learned.view());
+    } else {
+      gather_spans(std::as_const(fresh).values(), spans, learned.view());
+    }
     gather_spans(kept.values(), kept_spans, merged.view());
     if constexpr (NeedsFisher<Merge>) {
       Vector<float> fisher({moved.fisher.empty() ? 0 : learned.size()});
