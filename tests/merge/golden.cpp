@@ -80,16 +80,15 @@ TEST_CASE("golden values: averages over tasks and over steps") {
 
 TEST_CASE("golden values: a mean of every so many steps") {
   Mixtures const given;
+  HostExecutor<> const exec{.threads = 1};
   auto const samples = given.file.read<float, 2>("samples");
   auto const average = [&](auto const& rule, Index every, std::string const& name) {
     REQUIRE(given.cases[name]["interval"] == every);
     typename std::decay_t<decltype(rule)>::State state;
-    rule.begin(state, given.offline.cview());
-    for (Index i = 0; i < samples.extent(0); ++i) { rule.follow(state, samples.cview()[i]); }
-    CHECK(state.terms == given.cases[name]["merged"].get<Index>() + 1);
-    Vector<float> kept(given.offline.shape());
-    rule.fold(state, kept.view(), samples.cview()[0]);
-    given.check(name, kept);
+    rule.begin_task(state, given.stored(given.offline.cview()), {});
+    for (Index i = 0; i < samples.extent(0); ++i) { rule.after_step(exec, state, given.stored(samples.cview()[i])); }
+    CHECK(state.terms() == given.cases[name]["merged"].get<Index>() + 1);
+    given.check(name, state.averaged().values());
   };
   average(PeriodicAverage<5>{}, 5, "periodic_mean");
   average(PeriodicAverage<100>{}, 100, "periodic_mean_once");

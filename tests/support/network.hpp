@@ -101,7 +101,8 @@ class ToyCheckpoint {
   using Extents = std::vector<Index>;
 
   /// Width 8, patch 2, hidden 16, on 4 x 4 pixels.
-  explicit ToyCheckpoint(Index depth = 2) {
+  /// @param scale  multiplies all values, which lie within 0.12 of zero
+  explicit ToyCheckpoint(Index depth = 2, float scale = 1.0F) : scale_(scale) {
     add("cls_token", {1, 1, 8});
     add("pos_embed", {1, 5, 8});
     add("patch_embed.proj.weight", {8, 3, 2, 2});
@@ -121,7 +122,7 @@ class ToyCheckpoint {
     Index count = 1;
     for (Index const extent : shape) { count *= extent; }
     std::vector<float> values(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < values.size(); ++i) { values[i] = 0.01F * static_cast<float>((i * 7 + name.size() * 3) % 23) - 0.1F; }
+    for (std::size_t i = 0; i < values.size(); ++i) { values[i] = scale_ * (0.01F * static_cast<float>((i * 7 + name.size() * 3) % 23) - 0.1F); }
     tensors_[name] = {shape, std::move(values)};
   }
   void remove(std::string const& name) { tensors_.erase(name); }
@@ -152,6 +153,7 @@ class ToyCheckpoint {
     add(name + ".bias", {outputs});
   }
 
+  float scale_;
   std::map<std::string, std::pair<Extents, std::vector<float>>> tensors_;
 };
 
