@@ -26,6 +26,7 @@ HostExecutor<> const exec{.threads = 2};
 using Terms = WithTerms<CrossEntropy, FeatureDistillation, LogitDistillation, Anchor>;
 using Held = Learner<Vit<Full>, NoPrompt, LinearHead, NoMerge, GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, Terms>>;
 using HeldProbe = Learner<Vit<>, NoPrompt, LinearHead, NoMerge, GradientProtocol<Trains::every_task, Competing::seen, OwnHead, WithTerms<CrossEntropy, LogitDistillation>>>;
+using HeldPrompt = Learner<Vit<>, FixedPrompt<Deep>, LinearHead, NoMerge, GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, WithTerms<CrossEntropy, FeatureDistillation>>>;
 
 struct Weights {
   double features = 0.0;
@@ -128,6 +129,25 @@ TEST_CASE("the loss that is shown has the anchor in it") {
   REQUIRE(tied.size() == 2);
   CHECK(tied[0] == free[0]);
   CHECK(std::abs(tied[1] - free[1] - 5.0 * moved * moved) <= 5.0 * moved * moved * tolerance<float>(Kind::sum));
+}
+
+TEST_CASE("the teacher of a prompted network has its prompt, as the task began with it") {
+  auto const losses = [](double weight) {
+    auto chosen = plain_steps(HeldPrompt(small_vit()).protocol(), 2, 100);  // one step an epoch
+    chosen.loss.terms = {FeatureDistillation{.weight = weight}};
+    HeldPrompt learner(small_vit(), {.length = 3, .initial = PromptInit::xavier}, {}, {}, chosen);
+    std::vector<double> shown;
+    learner.observe(exec, first_task(), {}, {.progress = [&](TrainingProgress const& at) { shown.push_back(at.loss); }, .checkpoint = nullptr});
+    return shown;
+  };
+  auto const free = losses(0.0);
+  auto const kept = losses(0.01);
+  REQUIRE(kept.size() == 2);
+  double const at_start = kept[0] - free[0];  // two passes of the same values: training's and that at rest
+  double const moved = kept[1] - free[1];
+  CHECK(at_start >= 0.0);
+  CHECK(moved > 0.0);
+  CHECK(at_start <= moved * tolerance<float>(Kind::training));
 }
 
 TEST_CASE("what is distilled in the first task are features, not answers") {
