@@ -30,6 +30,10 @@
 #include <accrete/train/loss/reverse_cross_entropy.hpp>
 #include <accrete/train/mixup.hpp>
 #include <accrete/train/sgd.hpp>
+#include <accrete/train/term/anchor.hpp>
+#include <accrete/train/term/feature_distillation.hpp>
+#include <accrete/train/term/logit_distillation.hpp>
+#include <accrete/train/term/with_terms.hpp>
 #include <accrete/tuning/bottleneck.hpp>
 #include <accrete/tuning/class_attention.hpp>
 #include <accrete/tuning/frozen.hpp>

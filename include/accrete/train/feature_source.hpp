@@ -44,13 +44,9 @@ class FeatureSource {
   /// Batches of this epoch up to and including this one.
   [[nodiscard]] Index batches_done() const { return done_; }
 
-  void forward(MatrixView<float> features, std::span<Index const> /*labels*/, RngKey const& /*dropout*/) {
-    Index row = 0;
-    for (Index const position : positions()) {
-      auto const from = features_[position];
-      std::copy(from.begin(), from.end(), features[row++].begin());
-    }
-  }
+  void forward(MatrixView<float> features, std::span<Index const> /*labels*/, RngKey const& /*dropout*/) { copy_batch(features); }
+  /// What stands still is its own teacher.
+  void teach(MatrixView<float> features) const { copy_batch(features); }
   [[nodiscard]] static double own_loss(double /*weight*/) { return 0.0; }
   void clear() {}
   void backward(MatrixView<float const> /*d_features*/) {}
@@ -64,6 +60,14 @@ class FeatureSource {
   void read(Reader const& /*reader*/) const {}
 
  private:
+  void copy_batch(MatrixView<float> features) const {
+    Index row = 0;
+    for (Index const position : positions()) {
+      auto const from = features_[position];
+      std::copy(from.begin(), from.end(), features[row++].begin());
+    }
+  }
+
   MatrixView<float const> features_;
   Index batch_;
   std::vector<Index> order_;

@@ -13,6 +13,7 @@
 #include <accrete/train/learning_part.hpp>
 #include <accrete/train/loss/concept.hpp>
 #include <accrete/train/task_plan.hpp>
+#include <accrete/train/term/stage_terms.hpp>
 #include <accrete/train/training_settings.hpp>
 
 #include <algorithm>
@@ -49,6 +50,7 @@ class GradientLoop {
         gradients_(parameters),
         part_(protocol.optimizer, "head", std::move(parameters)),
         parts_(source.parts()),
+        terms_(protocol.loss, head, part_.values(), parts_, task.earlier),
         schedule_(settings_.schedule()),
         groups_(settings_.groups(task.number)) {
     parts_.push_back(&part_);
@@ -119,10 +121,11 @@ class GradientLoop {
     std::vector<Index> const labels = columns_at(task_.columns);
     auto const count = static_cast<Index>(labels.size());
     clear();
-    double const loss = add_gradient(labels, 1.0);
+    double loss = add_gradient(labels, 1.0);
     if (!std::isfinite(loss)) { fail<ValueError>("learning by gradient", "the loss is no longer finite in epoch ", place_.epoch, ", batch ", place_.batch, "; a smaller rate may help"); }
     source_.collect();
     part_.attach(gradients_.values());
+    loss += terms_.hold(parts_);
     if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     if (settings_.clip > 0.0) { clip_together(parts_, settings_.clip); }
     for (auto* const part : parts_) {
@@ -168,12 +171,15 @@ class GradientLoop {
     auto const d_logits = d_logits_.view().slice(0, count);
     source_.forward(features, known_columns(labels), dropout());
     head_.logits(exec_, part_.values(), features, logits);
+    terms_.look(exec_, source_, count, classes_);
     double loss = protocol_.loss(logits, labels, task_.competing, d_logits);
+    loss += terms_.judge_logits(logits, d_logits);
     if (weight != 1.0) {
       for (float& d : d_logits) { d = static_cast<float>(static_cast<double>(d) * weight); }
     }
     head_.backward(exec_, part_.values(), features, d_logits, d_features, gradients_);
     if constexpr (JudgesFeatures<typename Protocol::Loss>) { loss += protocol_.loss.judge(exec_, task_.means.cview(), features, weight, d_features) / weight; }
+    loss += terms_.judge_features(features, weight, d_features);
     loss += source_.own_loss(weight) / weight;
     if (!only_head_learns()) { source_.backward(d_features); }
     return loss;
@@ -270,6 +276,7 @@ class GradientLoop {
   ParameterStore<float> gradients_;
   LearningPart<Optimizer> part_;
   LearningParts<Optimizer> parts_;  ///< everything that steps
+  StageTerms<typename Protocol::Loss, Head> terms_;
   AnyRate schedule_;
   std::array<ParameterGroup, 4> groups_;
   Place place_;

@@ -8,6 +8,7 @@
 #include <accrete/train/memory.hpp>
 #include <accrete/train/protocol.hpp>
 #include <accrete/train/sgd.hpp>
+#include <accrete/train/term/concept.hpp>
 #include <accrete/train/training_settings.hpp>
 
 #include <cstdint>
@@ -41,12 +42,15 @@ struct NothingKept {
 /// @tparam When            which tasks do
 /// @tparam Classes         which classes compete in the loss
 /// @tparam Trained         OwnHead or TemporaryHead<...>
-/// @tparam LossType        what is made small
+/// @tparam LossType        what is made small; WithTerms<...> puts distillation and anchors beside it
 /// @tparam OptimizerType   Optimizer: how parameters follow the gradient
 /// @tparam Constraint      GradientPolicy: what becomes of a gradient before the step
 /// @tparam Again           which pictures of earlier tasks are looked at again
 template <Trains When, Competing Classes, class Trained = OwnHead, class LossType = CrossEntropy, class OptimizerType = Sgd, class Constraint = PlainGradient, Replays Again = Replays::none>
 struct GradientProtocol {
+  static_assert(!JudgesLogitsBesideTeacher<LossType> || (std::is_same_v<Trained, OwnHead> && Again != Replays::all),
+                "logits are distilled from the learner's head as a task began: it must be the one that is trained, and must not begin anew");
+
   static constexpr Trains trains = When;
   static constexpr Competing competing = Classes;
   static constexpr Replays replays = Again;

@@ -10,6 +10,7 @@
 #include <accrete/train/network_source.hpp>
 #include <accrete/train/reading.hpp>
 #include <accrete/train/task_plan.hpp>
+#include <accrete/train/term/stage_terms.hpp>
 #include <accrete/train/tuned_part.hpp>
 
 #include <utility>
@@ -43,6 +44,7 @@ class GradientStage {
     if constexpr (features_learn<Backbone, Prompt>) {
       auto& network = tuned_part(backbone);
       NetworkSource source(exec_, network, prompt_, prompt, examples_, protocol_.training, protocol_.optimizer, reading_);
+      if (asks_for_teacher(protocol_.loss, task.earlier)) { source.keep_teacher(network, prompt_, prompt); }
       run(source, head, parameters, task);
       source.take(network, prompt);
     } else {

@@ -3,6 +3,7 @@
 #include <accrete/backbone/hook.hpp>
 #include <accrete/backbone/vit_trainer.hpp>
 #include <accrete/core/accumulates.hpp>
+#include <accrete/core/error.hpp>
 #include <accrete/core/preprocessing.hpp>
 #include <accrete/core/rng.hpp>
 #include <accrete/core/tensor.hpp>
@@ -14,11 +15,13 @@
 #include <accrete/train/learning_part.hpp>
 #include <accrete/train/query_source.hpp>
 #include <accrete/train/reading.hpp>
+#include <accrete/train/teacher.hpp>
 #include <accrete/train/token_queries.hpp>
 #include <accrete/train/training_settings.hpp>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -128,6 +131,17 @@ class NetworkSource {
     }
   }
 
+  /// Keeps copies of a network and its prompt as a teacher.
+  void keep_teacher(Network const& network, Prompt const& prompt, typename Prompt::State const& state) { teacher_.emplace(network, prompt, state); }
+
+  /// The features that the batch has under the teacher.
+  /// @param[out] features [B, D] host memory
+  /// @throws ValueError  without a teacher
+  void teach(MatrixView<float> features) const {
+    if (!teacher_) { fail<ValueError>("NetworkSource::teach", "no teacher is kept"); }
+    teacher_->features(exec_, batch_.images.cview(), features);
+  }
+
   /// `weight` times what the prompt adds to the loss of the batch; its gradient is added.
   [[nodiscard]] double own_loss(double weight) {
     if constexpr (AsksForQueries<Prompt>) {
@@ -231,6 +245,7 @@ class NetworkSource {
   Hook hook_;
   VitTrainer<Exec> trainer_;
   Queries query_;
+  std::optional<Teacher<Network, Prompt>> teacher_;
   bool replays_ = false;
   std::unique_ptr<Loader> loader_;
   Batch batch_;

@@ -42,7 +42,8 @@ struct TrainingTask {
   std::vector<ReplayedTask> memories = {};  ///< for gradient policies that look back
   Matrix<double> means = {};                ///< [K, L] of the features of earlier classes, for losses that judge features
   StepMerge merge = {};
-  Index first_column = 0;  ///< what column 0 of the trained head is to the learner
+  Index first_column = 0;    ///< what column 0 of the trained head is to the learner
+  ColumnRange earlier = {};  ///< of the trained head: classes known before the task
 };
 
 /// What a task will make true once it is learned.
@@ -59,7 +60,9 @@ struct TaskPlan {
 
   /// For a head over all classes.
   [[nodiscard]] TrainingTask all_columns(Competing competing, std::string fingerprint) const {
-    return {task.index, columns, competing == Competing::of_task ? own_range() : ColumnRange{0, classes.size()}, std::move(fingerprint)};
+    TrainingTask all{task.index, columns, competing == Competing::of_task ? own_range() : ColumnRange{0, classes.size()}, std::move(fingerprint)};
+    all.earlier = {0, task.first_class};
+    return all;
   }
 
   /// For a head over the columns of `own_range` alone.

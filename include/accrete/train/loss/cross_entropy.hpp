@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace accrete {
@@ -16,6 +17,8 @@ namespace accrete {
 /// The gradient of every other column is exactly zero. Masking by minus infinity instead would turn smoothing into infinity.
 /// @source specification: backbone.md §2.4
 struct CrossEntropy {
+  static constexpr std::string_view name = "cross-entropy";
+
   double smoothing = 0.0;  ///< e in [0, 1)
 
   /// @param[in] logits [B, C];  @param[in] labels [B] valid columns;  @param[out] d_logits [B, C]
