@@ -618,7 +618,7 @@ class Learner {
   }
 
   /// What two learners must share before their parameters merge.
-  void check_mergeable(Learner const& other, ModelMerge const& how) const {
+  void check_mergeable(Learner const& other, ModelMerge const& how) const requires merges_parameters {
     if (classes_.size() == 0 || other.classes_.size() == 0) { fail<ValueError>("Learner::merge", "both must have learned a class (came: ", classes_.size(), " and ", other.classes_.size(), ")"); }
     auto const& network = tuned_part(backbone_);
     auto const& others = tuned_part(other.backbone_);
