@@ -27,7 +27,8 @@ Matrix<float> run(Exec const& exec, ToyBlock const& toy, bool apart, Matrix<floa
   };
   auto const k = length == 0 ? Matrix<T>() : flat(prefix.k);
   auto const v = length == 0 ? Matrix<T>() : flat(prefix.v);
-  layer.forward(exec, input.view(), qkv.view(), kernels::KeyValuePrefix<T>{k.cview(), v.cview(), length}, batch, RowsView<float>(x.view()));
+  ScratchPool<HostMemory> const scratch;
+  layer.forward(exec, input.view(), qkv.view(), kernels::KeyValuePrefix<T>{k.cview(), v.cview(), length}, batch, RowsView<float>(x.view()), scratch);
   return x;
 }
 
