@@ -146,8 +146,10 @@ namespace detail {
   for (std::size_t j = 0; j < from.size(); ++j) {
     Index const column = united.columns[j];
     if (column < 0) { continue; }
-    auto const& [block, row] = to[static_cast<std::size_t>(column)];
-    auto const& [source, source_row] = from[j];
+    auto const& [block, block_row] = to[static_cast<std::size_t>(column)];
+    auto const& [source, block_source_row] = from[j];
+    Index const row = block_row;  // clang 14 captures no binding
+    Index const source_row = block_source_row;
     auto const merge = [&](std::string const& name, std::string const& source_name) {
       if (column < united.known && !how.takes(result.segment(name))) { return; }
       double const weight = column < united.known ? how.weight_of(static_cast<Index>(j)) : 1.0;
