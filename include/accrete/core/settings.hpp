@@ -197,6 +197,7 @@ template <class Whole, class Part>
 template <class Whole, class Part>
 [[nodiscard]] std::vector<Setting<Whole>> part_settings(Part Whole::*member, std::vector<Setting<Part>> const& settings, std::string const& prefix = "") {
   std::vector<Setting<Whole>> lifted;
+  lifted.reserve(settings.size());
   for (Setting<Part> const& setting : settings) { lifted.push_back(part_setting(member, setting, prefix)); }
   return lifted;
 }
@@ -207,6 +208,7 @@ template <class Derived, class Base>
   Derived const derived{};
   std::ptrdiff_t const offset = reinterpret_cast<std::byte const*>(static_cast<Base const*>(&derived)) - reinterpret_cast<std::byte const*>(&derived);
   std::vector<Setting<Derived>> inherited;
+  inherited.reserve(settings.size());
   for (Setting<Base> const& setting : settings) { inherited.push_back({setting.name, setting.meaning, setting.value, offset + setting.offset}); }
   return inherited;
 }
