@@ -662,18 +662,11 @@ class Learner {
     if constexpr (NeedsFisher<Merge>) {
       if (MergedPart<Merge>::of_prompt == OfPrompt && how.rule == ModelRule::fisher) {
         auto fisher = *state.previous;
-        merge_spans_by_fisher(result, own, spans_of_rule(own), others, spans_of_rule(others), fisher.view(), other.merge_state_.previous->cview(), how);
+        merge_spans_by_fisher(result, own, spans_of_part<MergedPart<Merge>>(own), others, spans_of_part<MergedPart<Merge>>(others), fisher.view(), other.merge_state_.previous->cview(), how);
         state.previous = std::make_shared<Vector<float> const>(std::move(fisher));
       }
     }
     return result;
-  }
-
-  /// What learns of a store and is taken by the merge rule: of which it keeps Fisher information.
-  [[nodiscard]] static std::vector<ParameterSpan> spans_of_rule(ParameterStore<float> const& store) {
-    std::vector<ParameterSpan> spans = store.trainable();
-    std::erase_if(spans, [&](ParameterSpan const& span) { return !takes_segment<MergedPart<Merge>>(store.segments()[static_cast<std::size_t>(span.segment)]); });
-    return spans;
   }
 
   template <class Network>

@@ -38,8 +38,7 @@ void check_squares(Exec const& exec, TrainingCase const& network, Tuning const& 
   training.backward(d_features.cview(), hook, Accumulates::squares);
   for (ParameterSegment const& segment : store.segments()) {
     CAPTURE(segment.name);
-    Index count = 1;
-    for (Index const extent : segment.shape) { count *= extent; }
+    Index const count = segment.elements();
     Index const first = store.offset(segment.name);
     CHECK(relative_difference(training.gradients().slice(first, count), want.view().slice(first, count)) <= 2 * allowed_gradient<T>());  // a square has twice the relative error
   }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace accrete {
@@ -22,12 +23,21 @@ Store filled() {
   store.add({"head", {3, 5}, "head", -1, true, 0, 0});
   float value = 0.25F;
   for (auto const& segment : store.segments()) {
-    Index count = 1;
-    for (Index const extent : segment.shape) { count *= extent; }
-    auto const view = segment.shape.size() == 3 ? store.view<3>(segment.name).reshaped<1>({count}) : store.view<2>(segment.name).reshaped<1>({count});
-    for (float& element : view) { element = value++; }
+    for (float& element : store.values(segment.name)) { element = value++; }
   }
   return store;
+}
+
+TEST_CASE("all values of a segment lie side by side, those of no other among them") {
+  Store store = filled();
+  CHECK(store.segment("prompt").elements() == 60);
+  CHECK(store.segment("keys").elements() == 28);
+  auto const keys = store.values("keys");
+  REQUIRE(keys.size() == 28);
+  CHECK(keys.data() == store.view<2>("keys").data());
+  CHECK(keys[27] == store.view<2>("keys")(3, 6));
+  CHECK(std::as_const(store).values("head").size() == 15);
+  CHECK_THROWS_AS(static_cast<void>(store.values("no such")), ValueError);
 }
 
 TEST_CASE("segments keep their shape and begin at a cache line") {

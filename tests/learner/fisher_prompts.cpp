@@ -31,14 +31,9 @@ Protocol protocol() {
 }
 
 std::vector<float> values(ParameterStore<float> const& store, std::string const& name) {
-  for (Index i = 0; i < store.size(); ++i) {
-    if (store.segments()[static_cast<std::size_t>(i)].name != name) { continue; }
-    Index count = 1;
-    for (Index const extent : store.segments()[static_cast<std::size_t>(i)].shape) { count *= extent; }
-    auto const part = store.values().slice(store.offset(name), count);
-    return {part.begin(), part.end()};
-  }
-  return {};
+  if (!store.contains(name)) { return {}; }
+  auto const part = store.values(name);
+  return {part.begin(), part.end()};
 }
 
 bool between(std::vector<float> const& a, std::vector<float> const& b, std::vector<float> const& x) {

@@ -58,7 +58,7 @@ ParameterStore<float> store_of(std::vector<ParameterSegment> const& segments, fl
 }
 
 std::vector<float> values(ParameterStore<float> const& store, std::string const& name) {
-  auto const part = store.values().slice(store.offset(name), detail::elements(store.segment(name)));
+  auto const part = store.values().slice(store.offset(name), store.segment(name).elements());
   return {part.begin(), part.end()};
 }
 

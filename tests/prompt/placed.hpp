@@ -23,9 +23,7 @@ template <class T = float>
 /// The numbers of a segment side by side.
 template <class Store>
 [[nodiscard]] auto numbers_of(Store& store, std::string_view segment) {
-  Index size = 1;
-  for (Index const extent : store.segment(segment).shape) { size *= extent; }
-  return store.values().slice(store.offset(segment), size);
+  return store.values(segment);
 }
 
 /// Whether all numbers are 0.

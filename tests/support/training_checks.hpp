@@ -89,10 +89,9 @@ template <class S>
   ParameterStore<S> store;
   for (ParameterSegment const& segment : declared.segments()) { store.add(segment); }
   for (ParameterSegment const& segment : declared.segments()) {
-    Index count = 1;
-    for (Index const extent : segment.shape) { count *= extent; }
-    auto const to = store.values().slice(store.offset(segment.name), count);
-    auto const from = declared.values().slice(declared.offset(segment.name), count);
+    Index const count = segment.elements();
+    auto const to = store.values(segment.name);
+    auto const from = declared.values(segment.name);
     std::copy(from.begin(), from.end(), to.begin());
     std::string const name = "param." + reference_name(segment.name);
     if (!network.values.contains(name)) { continue; }  // published values learn on

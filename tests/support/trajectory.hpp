@@ -3,6 +3,7 @@
 #include "training_checks.hpp"
 
 #include <accrete/backbone/vit.hpp>
+#include <accrete/backbone/vit_trainer.hpp>
 #include <accrete/core/parameter_store.hpp>
 #include <accrete/head/blocks.hpp>
 #include <accrete/train/gradient_stage.hpp>
@@ -50,20 +51,12 @@ class TrajectoryFile {
     }
   }
 
-  /// All values of a segment.
-  [[nodiscard]] static VectorView<float> whole(ParameterStore<float>& store, std::string_view name) {
-    Index size = 1;
-    for (Index const extent : store.segment(name).shape) { size *= extent; }
-    return store.values().slice(store.offset(name), size);
-  }
-
   /// Where the reference says nothing of a name there is nothing to compare. It may have room for later tasks behind what is there.
   void compare(ParameterStore<float> const& store, std::string const& segment, std::string const& name) const {
     if (!file.contains(name)) { return; }
     CAPTURE(name);
-    auto copy = store;
     auto want = stored_numbers(file, name);
-    auto const have = whole(copy, segment);
+    auto const have = store.values(segment);
     REQUIRE(static_cast<Index>(want.size()) >= have.size());
     want.resize(static_cast<std::size_t>(have.size()));
     CHECK(relative_difference(have, viewed(want)) <= tolerance<float>(Kind::training));
@@ -92,7 +85,7 @@ class TrajectoryFile {
   void set(ParameterStore<float>& store, std::string const& segment, std::string const& name, Index first = 0) const {
     if (!file.contains(name)) { return; }
     auto const numbers = stored_numbers(file, name);
-    auto const all = whole(store, segment);
+    auto const all = store.values(segment);
     Index const from = all.size() / store.segment(segment).shape[0] * first;
     for (Index i = from; i < all.size(); ++i) { all[i] = static_cast<float>(numbers[static_cast<std::size_t>(i - from)]); }
   }
@@ -101,9 +94,9 @@ class TrajectoryFile {
   void set_head(ParameterStore<float>& rows, TaskInfo const& task, Index width) const {
     auto const weight = stored_numbers(file, "param.head.weight");
     auto const offset = stored_numbers(file, "param.head.bias");
-    auto const own = whole(rows, HeadBlock::weight_name(task.index));
+    auto const own = rows.values(HeadBlock::weight_name(task.index));
     for (Index i = 0; i < own.size(); ++i) { own[i] = static_cast<float>(weight[static_cast<std::size_t>(task.first_class * width + i)]); }
-    for (Index i = 0; i < task.classes; ++i) { whole(rows, HeadBlock::bias_name(task.index))[i] = static_cast<float>(offset[static_cast<std::size_t>(task.first_class + i)]); }
+    for (Index i = 0; i < task.classes; ++i) { rows.values(HeadBlock::bias_name(task.index))[i] = static_cast<float>(offset[static_cast<std::size_t>(task.first_class + i)]); }
     let_competitors_learn(rows, {task.first_class, task.classes});
   }
 
@@ -134,6 +127,26 @@ class TrajectoryFile {
     for (Index const row : rows) { columns.push_back(all(row)); }
     return columns;
   }
+  /// The pictures of a step through network and head and back, its loss beside the reference's.
+  /// @param[in] rows  of the head;  @param[out] d_rows  their gradient; that of the network is the trainer's, that of prompts the hook's
+  template <class Exec, class Hook, class Head, class Loss>
+  void run_step(Exec const& exec, Index step, ColumnRange competing, VitTrainer<Exec>& trainer, Hook& hook, Head const& head, ParameterStore<float> const& rows, ParameterStore<float>& d_rows,
+                Loss const& loss) const {
+    std::vector<Index> const taken = this->rows(step);
+    auto const pictures = images(taken);
+    Matrix<float> features({pictures.extent(0), rows.segments().front().shape[1]});
+    Matrix<float> d_features(features.shape());
+    Matrix<float> logits({pictures.extent(0), competing.first + competing.count});
+    Matrix<float> d_logits(logits.shape());
+    trainer.forward(pictures.cview(), hook, features.view(), {});
+    std::fill(d_rows.values().begin(), d_rows.values().end(), 0.0F);
+    head.logits(exec, rows, features.cview(), logits.view());
+    check_loss(step, loss(logits.cview(), labels(taken), competing, d_logits.view()));
+    head.backward(exec, rows, features.cview(), d_logits.cview(), d_features.view(), d_rows);
+    trainer.zero_gradients();
+    trainer.backward(d_features.cview(), hook);
+  }
+
   [[nodiscard]] double rate(Index step) const { return file.read<double, 1>("rates")(step); }
   void check_loss(Index step, double loss) const {
     double const want = file.read<double, 1>("losses")(step);

@@ -130,19 +130,7 @@ class CofimaTrajectory {
       Index const step = task.index * steps + i;
       CAPTURE(step);
       CHECK(schedule.rate(i) == doctest::Approx(reference_.rate(step)));
-      std::vector<Index> const taken = reference_.rows(step);
-      auto const pictures = reference_.images(taken);
-      Matrix<float> features({pictures.extent(0), network_.width()});
-      Matrix<float> d_features(features.shape());
-      Matrix<float> logits({pictures.extent(0), task.first_class + task.classes});
-      Matrix<float> d_logits(logits.shape());
-      trainer.forward(pictures.cview(), hook, features.view(), {});
-      std::fill(d_rows.values().begin(), d_rows.values().end(), 0.0F);
-      head_.logits(exec, rows.values(), features.cview(), logits.view());
-      reference_.check_loss(step, CrossEntropy{}(logits.cview(), reference_.labels(taken), competing, d_logits.view()));
-      head_.backward(exec, rows.values(), features.cview(), d_logits.cview(), d_features.view(), d_rows);
-      trainer.zero_gradients();
-      trainer.backward(d_features.cview(), hook);
+      reference_.run_step(exec, step, competing, trainer, hook, head_, rows.values(), d_rows, CrossEntropy{});
       if (i == 0) {
         std::string const gradient = message("gradient", task.index, '.');
         for_segments([&](std::string const& name, ParameterSpan const& span) { reference_.compare_or_length(trainer.gradients().slice(span.first, span.count), gradient + name); });

@@ -52,7 +52,7 @@ class TunedParameters {
     bool const bias = name.size() > layer.size() && std::string_view(name).substr(layer.size()) == ".bias";
     bool const scaled = (weight || bias) && learned_.contains(layer + ".ssf.scale");
     bool const low_rank = weight && has_low_rank(layer);
-    if (!scaled && !low_rank) { return learned_.contains(name) ? ParameterValues(values(name)) : published_(name); }
+    if (!scaled && !low_rank) { return learned_.contains(name) ? ParameterValues(learned_.values(name)) : published_(name); }
     Vector<float> bent = copy(name);
     if (low_rank) { add_low_rank(layer, bent); }
     if (scaled) { scale_rows(layer, weight, bent); }
@@ -82,18 +82,12 @@ class TunedParameters {
     if (!learned_.contains("pos_embed")) { return published_.patch_positions(how_); }
     VitShape const& shape = published_.shape();
     Matrix<float> rows({shape.patches(), shape.width});
-    auto const table = values("pos_embed");
+    auto const table = learned_.values("pos_embed");
     std::copy_n(table.data() + published_.positioned() * shape.width, rows.size(), rows.data());
     return rows;
   }
 
  private:
-  [[nodiscard]] VectorView<float const> values(std::string const& name) const {
-    Index count = 1;
-    for (Index const extent : learned_.segment(name).shape) { count *= extent; }
-    return learned_.values().slice(learned_.offset(name), count);
-  }
-
   /// Learned or published, as an array of our own; zeros where a layer has no bias but a shift.
   [[nodiscard]] Vector<float> copy(std::string const& name) const {
     auto const write = [](VectorView<float const> from) {
@@ -101,7 +95,7 @@ class TunedParameters {
       std::copy(from.begin(), from.end(), to.begin());
       return to;
     };
-    return learned_.contains(name) ? write(values(name)) : write(published_(name).vector());
+    return learned_.contains(name) ? write(learned_.values(name)) : write(published_(name).vector());
   }
 
   [[nodiscard]] bool has_low_rank(std::string const& layer) const {
@@ -119,7 +113,7 @@ class TunedParameters {
       auto const a = learned_.template view<2>(a_name);
       auto const b = learned_.template view<2>(layer + place.suffix + ".b");
       std::string const factor = layer + place.suffix + ".scale";
-      double const scale = form_.low_rank_scale * (learned_.contains(factor) ? static_cast<double>(values(factor)[0]) : 1.0);
+      double const scale = form_.low_rank_scale * (learned_.contains(factor) ? static_cast<double>(learned_.values(factor)[0]) : 1.0);
       for (Index row = 0; row < place.rows; ++row) {
         std::fill(sum.begin(), sum.end(), 0.0);
         for (Index k = 0; k < a.extent(0); ++k) {
@@ -138,8 +132,8 @@ class TunedParameters {
   }
 
   void scale_rows(std::string const& layer, bool weight, Vector<float>& bent) const {
-    auto const scale = values(layer + ".ssf.scale");
-    auto const shift = values(layer + ".ssf.shift");
+    auto const scale = learned_.values(layer + ".ssf.scale");
+    auto const shift = learned_.values(layer + ".ssf.shift");
     if (bent.empty()) { bent = Vector<float>::zeros(scale.shape()); }
     Index const each = bent.size() / scale.extent(0);
     for (Index row = 0; row < scale.extent(0); ++row) {

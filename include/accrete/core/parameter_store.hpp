@@ -22,6 +22,13 @@ struct ParameterSegment {
   Index first_trainable = 0;  ///< rows [first_trainable, first_trainable + trainable_rows) learn, the others stand still
   Index trainable_rows = 0;
 
+  /// Number of elements. @throws ShapeError  for negative or overflowing extents
+  [[nodiscard]] Index elements() const {
+    Index count = 1;
+    for (Index const extent : shape) { count = element_count(Shape<2>{count, extent}); }
+    return count;
+  }
+
   friend bool operator==(ParameterSegment const&, ParameterSegment const&) = default;
 };
 
@@ -49,7 +56,7 @@ class ParameterStore {
     if (position(segment.name) != segments_.size()) { fail<ValueError>("ParameterStore::add", "there is a segment '", segment.name, "' already"); }
     check_rows(segment, segment.first_trainable, segment.trainable_rows);
     Index const first = aligned(values_.size());
-    auto wider = resized(first + elements(segment));
+    auto wider = resized(first + segment.elements());
     segments_.push_back(std::move(segment));
     offsets_.push_back(first);
     values_ = std::move(wider);
@@ -64,13 +71,13 @@ class ParameterStore {
     expects(rows >= wider.shape[0], "ParameterStore::grow", "a segment cannot lose rows", rows, wider.shape[0]);
     wider.shape[0] = rows;
     std::vector<Index> offsets(offsets_.begin(), offsets_.begin() + static_cast<std::ptrdiff_t>(place) + 1);
-    Index end = offsets.back() + elements(wider);
+    Index end = offsets.back() + wider.elements();
     for (std::size_t later = place + 1; later < segments_.size(); ++later) {
       offsets.push_back(aligned(end));
-      end = offsets.back() + elements(segments_[later]);
+      end = offsets.back() + segments_[later].elements();
     }
     auto values = Vector<T>::zeros({end});
-    for (std::size_t i = 0; i < segments_.size(); ++i) { std::copy_n(values_.data() + offsets_[i], elements(segments_[i]), values.data() + offsets[i]); }
+    for (std::size_t i = 0; i < segments_.size(); ++i) { std::copy_n(values_.data() + offsets_[i], segments_[i].elements(), values.data() + offsets[i]); }
     segments_[place] = std::move(wider);
     offsets_ = std::move(offsets);
     values_ = std::move(values);
@@ -115,6 +122,17 @@ class ParameterStore {
   [[nodiscard]] VectorView<T> values() { return values_.view(); }
   [[nodiscard]] VectorView<T const> values() const { return values_.view(); }
 
+  /// All values of a segment side by side.
+  /// @throws ValueError  for an unknown name
+  [[nodiscard]] VectorView<T> values(std::string_view name) {
+    auto const place = checked(name);
+    return values().slice(offsets_[place], segments_[place].elements());
+  }
+  [[nodiscard]] VectorView<T const> values(std::string_view name) const {
+    auto const place = checked(name);
+    return values().slice(offsets_[place], segments_[place].elements());
+  }
+
   /// What learns, in the order of the buffer; empty segments are left out.
   [[nodiscard]] std::vector<ParameterSpan> trainable() const {
     return spans([](ParameterSegment const&) { return true; });
@@ -130,7 +148,7 @@ class ParameterStore {
     expects(segment >= 0 && segment < size(), "ParameterStore::trainable_of", "there must be a segment of that number", segment, size());
     auto const place = static_cast<std::size_t>(segment);
     ParameterSegment const& known = segments_[place];
-    Index const row = known.shape[0] == 0 ? 0 : elements(known) / known.shape[0];
+    Index const row = known.shape[0] == 0 ? 0 : known.elements() / known.shape[0];
     return {segment, offsets_[place] + row * known.first_trainable, row * known.trainable_rows};
   }
 
@@ -147,7 +165,7 @@ class ParameterStore {
       ParameterSegment const& segment = segments_[i];
       names.push_back(segment.name);
       auto const scope = writer.scope(segment.name);
-      scope.tensor("values", TensorView<T const, 1>(values_.data() + offsets_[i], {elements(segment)}));
+      scope.tensor("values", TensorView<T const, 1>(values_.data() + offsets_[i], {segment.elements()}));
       scope.setting("shape", segment.shape);
       scope.setting("role", segment.role);
       scope.setting("task", segment.task);
@@ -175,7 +193,7 @@ class ParameterStore {
                                trainable[0],
                                trainable[1]};
       check_rows(segment, segment.first_trainable, segment.trainable_rows);
-      auto const values = scope.template tensor<T, 1>("values", Shape<1>{elements(segment)});
+      auto const values = scope.template tensor<T, 1>("values", Shape<1>{segment.elements()});
       auto const number = static_cast<std::size_t>(store.add(std::move(segment)));
       std::copy(values.begin(), values.end(), store.values_.data() + store.offsets_[number]);
     }
@@ -193,15 +211,9 @@ class ParameterStore {
 
   static Index aligned(Index offset) { return (offset + step - 1) / step * step; }
 
-  static Index elements(ParameterSegment const& segment) {
-    Index count = 1;
-    for (Index const extent : segment.shape) { count = element_count(Shape<2>{count, extent}); }
-    return count;
-  }
-
   static void check_rows(ParameterSegment const& segment, Index first, Index rows) {
     expects(!segment.shape.empty(), "ParameterStore", "a segment needs at least one axis", segment.name);
-    static_cast<void>(elements(segment));
+    static_cast<void>(segment.elements());
     expects(first >= 0 && rows >= 0 && first <= segment.shape[0] - rows, "ParameterStore", "the trainable rows must lie inside the segment", segment.name, first, rows, segment.shape[0]);
   }
 

@@ -97,7 +97,7 @@ namespace detail {
 /// Rows [row, row + 1) of a segment.
 [[nodiscard]] inline ParameterSpan row_span(ParameterStore<float> const& store, std::string const& name, Index row) {
   ParameterSegment const& segment = store.segment(name);
-  Index const each = elements(segment) / segment.shape[0];
+  Index const each = segment.elements() / segment.shape[0];
   return {0, store.offset(name) + row * each, each};
 }
 
@@ -160,8 +160,7 @@ namespace detail {
   }
   for (ParameterSegment const& segment : a.segments()) {
     if (segment.task >= 0 || !how.takes(segment) || !b.contains(segment.name) || b.segment(segment.name).shape != segment.shape) { continue; }
-    Index const count = detail::elements(segment);
-    interpolate_models(result.values().slice(result.offset(segment.name), count), b.values().slice(b.offset(segment.name), count), how.weight);
+    interpolate_models(result.values(segment.name), b.values(segment.name), how.weight);
   }
   let_learn(result, LearningBlocks::newest);
   return result;

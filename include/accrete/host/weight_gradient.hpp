@@ -66,9 +66,9 @@ void pack_columns(RowsView<bfloat16 const> from, Index first, bfloat16_pair* to)
   }
 }
 
-/// The panels of dy and x over one chunk of rows, and the blocks of the gradient they make.
-/// @tparam T  scalar of dy and x
-template <class T>
+/// The panels of dy and x over a few samples, each of as many rows, and the blocks of a result that takes the products of one sample after the other.
+/// @tparam T  scalar of dy and x;  @tparam Result  TileResult::add for gradients, TileResult::add_square for their squares
+template <class T, TileResult Result>
 class GradientChunk {
   using Element = TileElement<T>;
   using S = SumScalar<T>;
@@ -80,53 +80,68 @@ class GradientChunk {
   static constexpr Index item_down = 96 / down;
   static constexpr Index item_across = 12;
 
-  GradientChunk(Index outputs, Index inputs, Index rows)
+  /// @param rows  of one sample
+  GradientChunk(Index outputs, Index inputs, Index samples, Index rows)
       : outputs_(outputs),
         inputs_(inputs),
+        samples_(samples),
+        rows_(rows),
         depth_(in_pairs<Element> ? (rows + 1) / 2 : rows),
         panels_down_((outputs + down - 1) / down),
         panels_across_((inputs + across - 1) / across),
-        dy_(ThreadScratch<GradientPanels>::get<Element>(depth_ * (panels_down_ * down + panels_across_ * across))),
-        x_(dy_ + depth_ * panels_down_ * down) {}
+        dy_(ThreadScratch<GradientPanels>::get<Element>(samples * depth_ * (panels_down_ * down + panels_across_ * across))),
+        x_(dy_ + samples * depth_ * panels_down_ * down) {}
 
   void pack(int threads, RowsView<T const> dy, RowsView<T const> x) {
     Index const groups = (panels_down_ + item_down - 1) / item_down;
-    share_out(threads, groups + panels_across_, [&](Index item) {
-      if (item >= groups) { return pack_columns<across>(x, (item - groups) * across, x_ + (item - groups) * depth_ * across); }
-      for (Index p = item * item_down; p < std::min(panels_down_, (item + 1) * item_down); ++p) { pack_columns<down>(dy, p * down, dy_ + p * depth_ * down); }
+    share_out(threads, samples_ * (groups + panels_across_), [&](Index item) {
+      Index const b = item / (groups + panels_across_);
+      Index const part = item % (groups + panels_across_);
+      auto const own = [&](RowsView<T const> all) { return RowsView<T const>(all.row(b * rows_), rows_, all.width, all.stride); };
+      if (part >= groups) { return pack_columns<across>(own(x), (part - groups) * across, right(b, part - groups)); }
+      for (Index p = part * item_down; p < std::min(panels_down_, (part + 1) * item_down); ++p) { pack_columns<down>(own(dy), p * down, left(b, p)); }
     });
   }
 
-  void add_to(int threads, MatrixView<S> dw) const {
+  /// A block of the result stays in the first-level cache while the samples pass by.
+  void add_to(int threads, MatrixView<S> result) const {
     Index const items_down = (panels_down_ + item_down - 1) / item_down;
     Index const items_across = (panels_across_ + item_across - 1) / item_across;
     share_out(threads, items_down * items_across, [&](Index item) {
       Index const first = item / items_across * item_down;
       Index const last = std::min(panels_down_, first + item_down);
       for (Index q = item % items_across * item_across; q < std::min(panels_across_, (item % items_across + 1) * item_across); ++q) {
-        for (Index p = first; p < last; ++p) { add_block(p, q, dw); }
+        for (Index b = 0; b < samples_; ++b) {
+          for (Index p = first; p < last; ++p) { add_block(b, p, q, result); }
+        }
       }
     });
   }
 
  private:
-  void add_block(Index p, Index q, MatrixView<S> dw) const {
-    Element const* const left = dy_ + p * depth_ * down;
-    Element const* const right = x_ + q * depth_ * across;
-    S* const place = dw.data() + p * down * inputs_ + q * across;
+  [[nodiscard]] Element* left(Index b, Index p) const { return dy_ + (b * panels_down_ + p) * depth_ * down; }
+  [[nodiscard]] Element* right(Index b, Index q) const { return x_ + (b * panels_across_ + q) * depth_ * across; }
+
+  void add_block(Index b, Index p, Index q, MatrixView<S> result) const {
+    S* const place = result.data() + p * down * inputs_ + q * across;
     Index const real_down = std::min(down, outputs_ - p * down);
     Index const real_across = std::min(across, inputs_ - q * across);
-    if (real_across == across) { return multiply_panel<Element, TileLeft::columns, TileResult::add>(real_down, tile_vectors, {left, down, right, across, depth_, place, inputs_}); }
+    if (real_across == across) { return multiply_panel<Element, TileLeft::columns, Result>(real_down, tile_vectors, {left(b, p), down, right(b, q), across, depth_, place, inputs_}); }
     S block[static_cast<std::size_t>(down * across)];
-    multiply_panel<Element, TileLeft::columns>(real_down, tile_vectors, {left, down, right, across, depth_, block, across});
+    multiply_panel<Element, TileLeft::columns>(real_down, tile_vectors, {left(b, p), down, right(b, q), across, depth_, block, across});
     for (Index i = 0; i < real_down; ++i) {
-      for (Index j = 0; j < real_across; ++j) { place[i * inputs_ + j] += block[i * across + j]; }
+      for (Index j = 0; j < real_across; ++j) {
+        S const value = block[i * across + j];
+        place[i * inputs_ + j] += Result == TileResult::add_square ? value * value : value;
+      }
     }
   }
 
   Index outputs_;
   Index inputs_;
-  Index depth_;  // elements that are summed over
+  Index samples_;
+  Index rows_;   // of a sample
+  Index depth_;  // elements of a sample that are summed over
   Index panels_down_;
   Index panels_across_;
   Element* dy_;
@@ -142,7 +157,7 @@ void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy
   for (Index first = 0; first < dy.rows; first += detail::gradient_depth) {
     Index const rows = std::min(detail::gradient_depth, dy.rows - first);
     int const threads = rows * dw.size() < worth_threads ? 1 : exec.thread_count();
-    detail::GradientChunk<T> chunk(dy.width, x.width, rows);
+    detail::GradientChunk<T, TileResult::add> chunk(dy.width, x.width, 1, rows);
     chunk.pack(threads, RowsView<T const>(dy.row(first), rows, dy.width, dy.stride), RowsView<T const>(x.row(first), rows, x.width, x.stride));
     chunk.add_to(threads, dw);
   }

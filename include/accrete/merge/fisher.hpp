@@ -3,6 +3,7 @@
 #include <accrete/core/error.hpp>
 #include <accrete/core/settings.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/merge/between.hpp>
 #include <accrete/merge/concept.hpp>
 #include <accrete/merge/part.hpp>
 #include <accrete/train/fisher_settings.hpp>
@@ -77,7 +78,7 @@ struct FisherMerge {
       merge(kept, fresh, state.previous->data(), std::as_const(fresh_fisher).data());
     } else if (alpha > 0.0) {
       std::transform(kept.begin(), kept.end(), fresh.begin(), kept.begin(),
-                     [this](float a, float b) { return between(a, b, (1.0 - alpha) * static_cast<double>(a) + alpha * static_cast<double>(b)); });
+                     [this](float a, float b) { return detail::between(a, b, (1.0 - alpha) * static_cast<double>(a) + alpha * static_cast<double>(b)); });
     }
     if (asks_for_fisher()) { state.previous = std::make_shared<Vector<float> const>(std::move(fresh_fisher)); }
     ++state.tasks;
@@ -93,15 +94,6 @@ struct FisherMerge {
   }
 
  private:
-  /// A mean of two numbers, back between them after its roundings.
-  static float between(float a, float b, double mean) {
-    auto const rounded = static_cast<float>(mean);
-    float const least = a < b ? a : b;
-    float const most = a < b ? b : a;
-    float const above = rounded < least ? least : rounded;
-    return above > most ? most : above;
-  }
-
   /// Without branches, so that a compiler can take vectors: an epsilon that no float32 notices stands for none, and makes the share that of alpha where both Fishers are zero.
   void merge(VectorView<float> kept, VectorView<float const> fresh, float const* before, float const* after) const {
     float* const a = kept.data();
@@ -114,7 +106,7 @@ struct FisherMerge {
       double const old_weight = old_share * (static_cast<double>(before[i]) + least);
       double const new_weight = new_share * (static_cast<double>(after[i]) + least);
       double const share = new_weight / (old_weight + new_weight);
-      a[i] = between(a[i], b[i], (1.0 - share) * static_cast<double>(a[i]) + share * static_cast<double>(b[i]));
+      a[i] = detail::between(a[i], b[i], (1.0 - share) * static_cast<double>(a[i]) + share * static_cast<double>(b[i]));
     }
   }
 };

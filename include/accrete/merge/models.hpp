@@ -3,6 +3,7 @@
 #include <accrete/core/error.hpp>
 #include <accrete/core/parameter_store.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/merge/between.hpp>
 #include <accrete/train/gather_spans.hpp>
 
 #include <algorithm>
@@ -97,15 +98,6 @@ inline void check_patterns(ModelMerge const& how, std::span<ParameterStore<float
 
 namespace detail {
 
-/// A mean of two numbers, back between them after its roundings.
-[[nodiscard]] inline float between(float a, float b, double mean) { return std::clamp(static_cast<float>(mean), std::min(a, b), std::max(a, b)); }
-
-[[nodiscard]] inline Index elements(ParameterSegment const& segment) {
-  Index count = 1;
-  for (Index const extent : segment.shape) { count *= extent; }
-  return count;
-}
-
 [[nodiscard]] inline std::string text_of(ParameterSegment const& segment) {
   std::string text = segment.name + " [";
   for (std::size_t axis = 0; axis < segment.shape.size(); ++axis) { text += message(axis == 0 ? "" : ", ", segment.shape[axis]); }
@@ -172,12 +164,12 @@ inline void check_same_segments(std::string_view what, ParameterStore<float> con
   for (ParameterSegment const& segment : a.segments()) {
     if (!how.takes(segment)) { continue; }
     ParameterSegment const& other = b.segment(segment.name);
-    Index const known = detail::elements(segment);
-    Index const both = std::min(known, detail::elements(other));
+    Index const known = segment.elements();
+    Index const both = std::min(known, other.elements());
     if (other.shape[0] > segment.shape[0]) {
       result.grow(segment.name, other.shape[0]);
       result.train_rows(segment.name, other.first_trainable, other.trainable_rows);
-      auto const added = b.values().slice(b.offset(segment.name) + known, detail::elements(other) - known);
+      auto const added = b.values().slice(b.offset(segment.name) + known, other.elements() - known);
       std::copy(added.begin(), added.end(), result.values().data() + result.offset(segment.name) + known);
     }
     interpolate_models(result.values().slice(result.offset(segment.name), both), b.values().slice(b.offset(segment.name), both), how.weight);

@@ -2,7 +2,9 @@
 
 #include <accrete/core/parameter_store.hpp>
 
+#include <cstddef>
 #include <string_view>
+#include <vector>
 
 namespace accrete {
 
@@ -75,6 +77,14 @@ template <class Part>
   } else {
     return Part::takes(segment.name);
   }
+}
+
+/// What learns of a store and is taken by a part, in the order of the buffer.
+template <class Part>
+[[nodiscard]] std::vector<ParameterSpan> spans_of_part(ParameterStore<float> const& store) {
+  std::vector<ParameterSpan> spans = store.trainable();
+  std::erase_if(spans, [&](ParameterSpan const& span) { return !takes_segment<Part>(store.segments()[static_cast<std::size_t>(span.segment)]); });
+  return spans;
 }
 
 }  // namespace accrete

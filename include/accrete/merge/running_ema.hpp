@@ -68,10 +68,9 @@ struct RunningEma {
     ParameterStore<float> grown = learning;
     for (ParameterSegment const& segment : state.averaged_.segments()) {
       if (!grown.contains(segment.name)) { continue; }
-      auto const known = elements(segment);
-      auto const to = grown.values().slice(grown.offset(segment.name), std::min(known, elements(grown.segment(segment.name))));
-      auto const from = std::as_const(state.averaged_).values().slice(state.averaged_.offset(segment.name), to.size());
-      std::copy(from.begin(), from.end(), to.begin());
+      auto const known = std::as_const(state.averaged_).values(segment.name);
+      auto const to = grown.values(segment.name);
+      std::copy_n(known.begin(), std::min(known.size(), to.size()), to.begin());
     }
     state.averaged_ = std::move(grown);
   }
@@ -101,13 +100,6 @@ struct RunningEma {
     return {number_setting("decay", "how much of the average stays behind each step", &RunningEma::decay, 0.0, 1.0),
             choice_setting("average-begins", "whether the average begins as what the first task ends or begins with", &RunningEma::begins,
                            std::vector<std::pair<std::string, AverageBegins>>{{"second-task", AverageBegins::second_task}, {"first-task", AverageBegins::first_task}})};
-  }
-
- private:
-  [[nodiscard]] static Index elements(ParameterSegment const& segment) {
-    Index count = 1;
-    for (Index const extent : segment.shape) { count *= extent; }
-    return count;
   }
 };
 static_assert(MergeRule<RunningEma<>> && AveragesBeside<RunningEma<>> && AveragesBeside<RunningEma<OfPrompt>>);

@@ -4,6 +4,7 @@
 #include <accrete/head/aligned.hpp>
 #include <accrete/head/linear.hpp>
 #include <accrete/learner.hpp>
+#include <accrete/method/detail/slow_training.hpp>
 #include <accrete/method_settings.hpp>
 #include <accrete/train/gradient_protocol.hpp>
 #include <accrete/tuning/full.hpp>
@@ -61,12 +62,7 @@ struct Slca {
  private:
   static Settings with(Index epochs, Index milestone, Index batch, Index alignment_epochs, bool fresh_norm) {
     Settings settings;
-    settings.protocol.training.epochs = epochs;
-    settings.protocol.training.batch = batch;
-    settings.protocol.training.rate = 0.01;
-    settings.protocol.training.backbone_factor = 0.01;
-    settings.protocol.training.curve = RateCurve::multi_step;
-    settings.protocol.training.milestone = milestone;
+    settings.protocol.training = detail::slow_training(epochs, milestone, batch);
     settings.head.alignment.epochs = alignment_epochs;
     settings.joining.reset_final_norm = fresh_norm;
     return settings;

@@ -54,10 +54,7 @@ class LayerParameters {
   [[nodiscard]] LearnedPart learned(std::string const& name) const {
     if (!store_.contains(name)) { return {}; }
     ParameterSegment const& segment = store_.segment(name);
-    auto const values = store_.values();
-    Index count = 1;
-    for (Index const extent : segment.shape) { count *= extent; }
-    return {store_.offset(name), values.empty() ? 0 : count, segment.trainable_rows > 0};
+    return {store_.offset(name), store_.values().empty() ? 0 : segment.elements(), segment.trainable_rows > 0};
   }
 
   [[nodiscard]] ParameterStore<S> const& store() const { return store_; }

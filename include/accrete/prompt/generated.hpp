@@ -205,11 +205,6 @@ struct GeneratedPrompt {
 
  private:
   [[nodiscard]] Rng random(std::uint64_t object) const { return Rng({.seed = seed, .purpose = Purpose::initialisation, .object = object}); }
-  [[nodiscard]] static VectorView<float> all_of(ParameterStore<float>& store, std::string_view name) {
-    Index size = 1;
-    for (Index const extent : store.segment(name).shape) { size *= extent; }
-    return store.values().slice(store.offset(name), size);
-  }
   static void uniform(Rng const& random, double bound, Index first, VectorView<float> values) {
     for (Index i = 0; i < values.size(); ++i) { values[i] = static_cast<float>(bound * (2.0 * random.uniform(static_cast<std::uint64_t>(first + i)) - 1.0)); }
   }
@@ -231,14 +226,14 @@ struct GeneratedPrompt {
     add(keys_segment, {0, place.width});
     add(embedding, {0, embedding_width});
     if (initial == DownInit::normal) {
-      auto const down = all_of(store, down_weight);
+      auto const down = store.values(down_weight);
       random(1).fill_normal(0, down);
       for (float& value : down) { value *= 1e-3F; }
     }
     double const bound = 1.0 / std::sqrt(static_cast<double>(embedding_width));
-    uniform(random(2), bound, 0, all_of(store, film_weight));
-    uniform(random(3), bound, 0, all_of(store, film_bias));
-    auto const scale = all_of(store, norm_weight);
+    uniform(random(2), bound, 0, store.values(film_weight));
+    uniform(random(3), bound, 0, store.values(film_bias));
+    auto const scale = store.values(norm_weight);
     std::fill(scale.begin(), scale.end(), 1.0F);
     grow(store, 0, pool);
   }

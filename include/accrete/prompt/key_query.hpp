@@ -124,14 +124,13 @@ struct KeyQueryPrompt {
 
   /// Measures how far the task moved prompts and keys.
   void end_task(State& state, TaskInfo const& /*task*/) const {
-    auto const segment = [&](ParameterStore<float> const& store, std::string_view name) { return store.values().slice(store.offset(name), segment_size(store, name)); };
     state.drift_.clear();
     if (state.before_.segments() == state.parameters_.segments()) {
       auto const& store = std::as_const(state).parameters_;
       auto const& before = std::as_const(state).before_;
-      state.drift_.emplace_back("prompt change", relative_change<1>(segment(before, pool_segment), segment(store, pool_segment)));
+      state.drift_.emplace_back("prompt change", relative_change<1>(before.values(pool_segment), store.values(pool_segment)));
       state.drift_.emplace_back("key drift", cosine_drift(before.template view<2>(keys_segment), store.template view<2>(keys_segment)));
-      if constexpr (has_general) { state.drift_.emplace_back("general change", relative_change<1>(segment(before, general_segment), segment(store, general_segment))); }
+      if constexpr (has_general) { state.drift_.emplace_back("general change", relative_change<1>(before.values(general_segment), store.values(general_segment))); }
     }
     state.before_ = {};
   }
@@ -284,11 +283,6 @@ struct KeyQueryPrompt {
 
   static constexpr bool has_general = !std::is_same_v<GeneralType, NoGeneral>;
 
-  static Index segment_size(ParameterStore<float> const& store, std::string_view name) {
-    Index size = 1;
-    for (Index const extent : store.segment(name).shape) { size *= extent; }
-    return size;
-  }
   [[nodiscard]] Rng random(std::uint64_t object) const { return Rng({.seed = seed, .purpose = Purpose::initialisation, .object = object}); }
 
   void make(State& state) const {

@@ -114,10 +114,7 @@ struct GradientTask {
       auto& network = tuned_part(moved.backbone);
       ParameterStore<float> fresh = network.parameters();
       ParameterStore<float> const& kept = keeps_something() ? tuned_part(backbone).parameters() : fresh;
-      std::vector<ParameterSpan> spans;
-      for (ParameterSpan const& span : fresh.trainable()) {
-        if (takes_segment<MergedPart<Merge>>(fresh.segments()[static_cast<std::size_t>(span.segment)])) { spans.push_back(span); }
-      }
+      auto const spans = spans_of_part<MergedPart<Merge>>(fresh);
       fold_spans(moved, kept, spans, fresh, spans);
       network.assign(std::move(fresh));
     }

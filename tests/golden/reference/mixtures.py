@@ -203,8 +203,8 @@ def merges(given: dict) -> tuple[dict, dict]:
     out, check, settings = {}, {}, {}
     for name, alpha in (("ema", 0.9), ("ema_slow", 0.9999), ("ema_still", 1.0), ("ema_at_once", 0.0)):
         kept, settings[name] = offline.clone(), {"alpha": alpha}
-        for now in online:
-            mixing.ema(kept, now, alpha)
+        for row in online:
+            mixing.ema(kept, row, alpha)
         out[name] = kept
         powers = alpha ** np.arange(STEPS - 1, -1, -1.0)
         check[name] = alpha**STEPS * offline.numpy() + (1 - alpha) * powers @ online.numpy()

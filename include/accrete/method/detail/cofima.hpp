@@ -5,6 +5,7 @@
 #include <accrete/head/linear.hpp>
 #include <accrete/learner.hpp>
 #include <accrete/merge/fisher.hpp>
+#include <accrete/method/detail/slow_training.hpp>
 #include <accrete/method_settings.hpp>
 #include <accrete/train/gradient_protocol.hpp>
 
@@ -37,12 +38,7 @@ struct Cofima {
  protected:
   static Settings with(Index epochs, Index milestone, Index batch, Index alignment_epochs, double temperature) {
     Settings settings;
-    settings.protocol.training.epochs = epochs;
-    settings.protocol.training.batch = batch;
-    settings.protocol.training.rate = 0.01;
-    settings.protocol.training.backbone_factor = 0.01;
-    settings.protocol.training.curve = RateCurve::multi_step;
-    settings.protocol.training.milestone = milestone;
+    settings.protocol.training = slow_training(epochs, milestone, batch);
     settings.head.alignment.epochs = alignment_epochs;
     settings.head.alignment.temperature = temperature;
     return settings;
