@@ -9,9 +9,8 @@
 #include <cmath>
 #include <limits>
 
+namespace accrete::test::activation_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::Activation;
 
 double value_of(Activation activation, double u) {
@@ -92,3 +91,5 @@ TEST_CASE_TEMPLATE("a device activation in place equals the one of a product, al
     CHECK(std::isnan(got(0, 3)));
   }
 }
+
+}  // namespace accrete::test::activation_test

@@ -3,8 +3,7 @@
 #include <accrete/device/device.hpp>
 #include <accrete/host/host.hpp>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::agreement_test {
 
 TEST_CASE("on Thrust at least 995 of 1,000 pictures keep their class in bfloat16") {
   DeviceExecutor<OmpSystem> exec{};
@@ -17,3 +16,5 @@ TEST_CASE("on Thrust at least 995 of 1,000 pictures keep their class in bfloat16
   CAPTURE(same);
   CHECK(same >= 995);
 }
+
+}  // namespace accrete::test::agreement_test

@@ -10,9 +10,8 @@
 #include <limits>
 #include <vector>
 
+namespace accrete::test::attention_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 enum class Prefix { none, shared, own };
 
@@ -153,3 +152,5 @@ TEST_CASE_TEMPLATE("device attention of a sequence, and of one of its queries, d
     CHECK(same_bits(run(exec, alone, {1, 1, 21, 2, 48, 0}), chosen_rows(all, {sequence * 21 + 4})));
   }
 }
+
+}  // namespace accrete::test::attention_test

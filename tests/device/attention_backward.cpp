@@ -9,9 +9,8 @@
 #include <cmath>
 #include <vector>
 
+namespace accrete::test::attention_backward_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 enum class Prefix { none, shared, own };
 
@@ -186,3 +185,5 @@ TEST_CASE_TEMPLATE("device gradients of a sequence do not depend on the rest of 
     CHECK(same_bits(got.v, chosen_rows(all.v, rows)));
   }
 }
+
+}  // namespace accrete::test::attention_backward_test

@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::class_attention_test {
 
 namespace {
 
@@ -62,3 +61,5 @@ TEST_CASE("class attention on Thrust is that of the host, at rest and while it l
   VectorView<float const> const want_gradients(want.second.data(), {static_cast<Index>(want.second.size())});
   CHECK(relative_difference(got_gradients, want_gradients) <= tolerance<float>(Kind::backward));
 }
+
+}  // namespace accrete::test::class_attention_test

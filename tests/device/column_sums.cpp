@@ -6,9 +6,8 @@
 
 #include <doctest/doctest.h>
 
+namespace accrete::test::column_sums_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 constexpr Index row_counts[] = {1, 63, 64, 65, 700};  // one chunk, several, a broken one
 
@@ -86,3 +85,5 @@ TEST_CASE_TEMPLATE("columns are scaled and shifted, with and without what stood 
     }
   }
 }
+
+}  // namespace accrete::test::column_sums_test

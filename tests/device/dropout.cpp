@@ -8,9 +8,8 @@
 
 #include <limits>
 
+namespace accrete::test::dropout_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check_dropout(Exec const& exec, double rate) {
@@ -56,3 +55,5 @@ TEST_CASE_TEMPLATE("a device drops what is not a number as well", Exec, ACCRETE_
   auto const got = on_host(exec, there);
   for (Index j = 0; j < 64; ++j) { CHECK(got(0, j) == (rng.uniform(static_cast<std::uint64_t>(j)) >= 0.5 ? std::numeric_limits<float>::infinity() : 0.0F)); }
 }
+
+}  // namespace accrete::test::dropout_test

@@ -8,9 +8,8 @@
 
 #include <type_traits>
 
+namespace accrete::test::elementwise_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check_elementwise(Exec const& exec, T value) {
@@ -39,3 +38,5 @@ TEST_CASE_TEMPLATE("a device adds, fills and goes between vectors element by ele
   check_elementwise<double>(exec, -0.1);
   check_elementwise<bfloat16>(exec, to_bfloat16(3.0F));
 }
+
+}  // namespace accrete::test::elementwise_test

@@ -9,9 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+namespace accrete::test::executor_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class Exec>
 struct NoBodies {};
@@ -35,3 +34,5 @@ TEST_CASE_TEMPLATE("what is uploaded comes back, in any scalar and empty too", E
   CHECK(on_host(exec, on_device(exec, nothing)).empty());
   exec.wait();
 }
+
+}  // namespace accrete::test::executor_test

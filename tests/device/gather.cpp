@@ -7,9 +7,8 @@
 
 #include <algorithm>
 
+namespace accrete::test::gather_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 Vector<Index> picked() {
   Vector<Index> index({6});
@@ -58,3 +57,5 @@ TEST_CASE_TEMPLATE("a device scatter adds rows in ascending order", Exec, ACCRET
   check_scatter_add<float, double>(exec);
   check_scatter_add<double, double>(exec);
 }
+
+}  // namespace accrete::test::gather_test

@@ -13,9 +13,8 @@
 
 #include <string>
 
+namespace accrete::test::golden_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 /// [B, H, N, d], as the reference keeps it, to rows [B * N, H * d].
 template <class T>
@@ -107,3 +106,5 @@ TEST_CASE_TEMPLATE("device attention equals torch's, with and without a prefix",
   kernels::attention(exec, RowsView<float const>(q.cview()), k.cview(), v.cview(), shape, {prefix_k.cview(), prefix_v.cview(), 4}, RowsView<float>(y.view()));
   CHECK(relative_difference(on_host(exec, y), rows_of_heads(file.read<double, 4>("attention_prefix.output"))) <= tolerance<float>(Kind::attention));
 }
+
+}  // namespace accrete::test::golden_test

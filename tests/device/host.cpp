@@ -8,9 +8,8 @@
 
 #include <doctest/doctest.h>
 
+namespace accrete::test::host_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 Matrix<T> dropped(Exec const& exec, Rng const& rng) {
@@ -27,3 +26,5 @@ TEST_CASE_TEMPLATE("a device drops the same elements as the host and scales the 
   CHECK(same_bits(dropped<double>(Exec{}, rng), dropped<double>(host, rng)));
   CHECK(same_bits(dropped<bfloat16>(Exec{}, rng), dropped<bfloat16>(host, rng)));
 }
+
+}  // namespace accrete::test::host_test

@@ -9,9 +9,8 @@
 #include <cmath>
 #include <vector>
 
+namespace accrete::test::layer_norm_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T>
 Matrix<double> reference(Matrix<T> const& x, Vector<T> const& gain, Vector<T> const& offset, double epsilon) {
@@ -159,3 +158,5 @@ TEST_CASE_TEMPLATE("a device layer norm of a row does not depend on the other ro
   auto const all = run(x);
   for (Index i = 0; i < 9; ++i) { CHECK(same_bits(run(chosen_rows(x, {i})), chosen_rows(all, {i}))); }
 }
+
+}  // namespace accrete::test::layer_norm_test

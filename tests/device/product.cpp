@@ -11,9 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace accrete::test::product_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::Activation;
 
 double reference_activation(Activation activation, double u) {
@@ -208,3 +207,5 @@ TEST_CASE_TEMPLATE("a device packs either order, and takes new values that copie
   wide.precision = Precision::float64;
   CHECK_THROWS_WITH_AS(static_cast<void>(kernels::pack(wide, weight.cview(), {})), "pack: the products of a device have float32 and bfloat16 (came: float64)", ValueError);
 }
+
+}  // namespace accrete::test::product_test

@@ -8,9 +8,8 @@
 
 #include <cmath>
 
+namespace accrete::test::rank_k_update_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check(Exec const& exec, Index count, Index order) {
@@ -72,3 +71,5 @@ TEST_CASE_TEMPLATE("a device rank-k update adds H^T H to the lower triangle, and
     check<double>(exec, 5, order);
   }
 }
+
+}  // namespace accrete::test::rank_k_update_test

@@ -12,9 +12,8 @@
 #include <numeric>
 #include <vector>
 
+namespace accrete::test::rows_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check_softmax(Exec const& exec, Index width) {
@@ -159,3 +158,5 @@ TEST_CASE_TEMPLATE("a device cosine equals the formula; a row of zeros scores no
     check_cosine<double>(exec, width);
   }
 }
+
+}  // namespace accrete::test::rows_test

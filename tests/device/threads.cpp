@@ -9,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::threads_test {
 
 TEST_CASE("the two processor systems give the same bits with any number of threads, and leave OpenMP as they found it") {
   auto const x = normal<float>(82, Shape<2>{33, 70});
@@ -51,3 +50,5 @@ TEST_CASE("several threads may use one set of packed weights at once") {
   for (auto& worker : workers) { worker.join(); }
   for (auto const& result : results) { CHECK(same_bits(result, results.front())); }
 }
+
+}  // namespace accrete::test::threads_test

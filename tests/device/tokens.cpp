@@ -8,10 +8,8 @@
 
 #include <limits>
 
-namespace {
-using namespace accrete;
-using namespace accrete::test;
-}  // namespace
+namespace accrete::test::tokens_test {
+namespace {}  // namespace
 
 TEST_CASE_TEMPLATE("device patches follow the columns of a convolution's weight and leave out the border", Exec, ACCRETE_DEVICES) {
   ACCRETE_DEVICE_OR_SKIP(exec);
@@ -194,3 +192,5 @@ TEST_CASE_TEMPLATE("a device spreads the gradient of a mean over its rows", Exec
     CHECK(relative_difference(on_host(exec, there), want) <= tolerance<float>(Kind::elementwise));
   }
 }
+
+}  // namespace accrete::test::tokens_test

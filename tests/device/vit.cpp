@@ -4,9 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace accrete::test::vit_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class Exec>
 Exec in_bfloat16() {
@@ -40,3 +39,5 @@ TEST_CASE("on Thrust an image's feature has the same bits in any batch, order an
     check_same_bits(vit, executors);
   }
 }
+
+}  // namespace accrete::test::vit_test

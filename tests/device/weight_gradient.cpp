@@ -6,9 +6,8 @@
 
 #include <doctest/doctest.h>
 
+namespace accrete::test::weight_gradient_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check_weight_gradient(Exec const& exec, Index rows, Index outputs, Index inputs) {
@@ -49,3 +48,5 @@ TEST_CASE_TEMPLATE("a device weight gradient adds dy^T x", Exec, ACCRETE_DEVICES
     check_weight_gradient<double>(exec, rows, 13, 70);
   }
 }
+
+}  // namespace accrete::test::weight_gradient_test

@@ -7,9 +7,8 @@
 
 #include <doctest/doctest.h>
 
+namespace accrete::test::weight_gradient_squares_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T, class Exec>
 void check_squares(Exec const& exec, Index samples, Index rows, Index outputs, Index inputs) {
@@ -68,3 +67,5 @@ TEST_CASE_TEMPLATE("a device squares gradients sample by sample", Exec, ACCRETE_
     check_squares<double>(exec, 3, rows, 13, 21);
   }
 }
+
+}  // namespace accrete::test::weight_gradient_squares_test

@@ -11,8 +11,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::aligned_test {
 
 namespace {
 
@@ -134,3 +133,5 @@ TEST_CASE("settings are read from text") {
   CHECK(head.alignment.epochs == 30);
   CHECK(head.moments == SecondMoment::diagonal);
 }
+
+}  // namespace accrete::test::aligned_test

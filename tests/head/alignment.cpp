@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::alignment_test {
 
 namespace {
 
@@ -146,3 +145,5 @@ TEST_CASE("what does not fit is refused") {
   assign_setting(Alignment::settings(), settings, "shrinkage", "by_division");
   CHECK(settings.shrinkage == MeanShrinkage::by_division);
 }
+
+}  // namespace accrete::test::alignment_test

@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::blocks_test {
 
 namespace {
 
@@ -265,3 +264,5 @@ TEST_CASE_TEMPLATE("what does not fit is refused and changes nothing", Head, Lin
   auto gradients = zeros_like(before);
   CHECK_THROWS_AS(head.backward(exec, before, features.cview(), z.cview(), narrow.view(), gradients), ShapeError);
 }
+
+}  // namespace accrete::test::blocks_test

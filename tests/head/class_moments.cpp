@@ -13,8 +13,7 @@
 #include <cmath>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::class_moments_test {
 
 namespace {
 
@@ -189,3 +188,5 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   CHECK(same(moments, before));
   CHECK_THROWS_AS(static_cast<void>(learned(lesson, 2, SecondMoment::diagonal).covariance(Eigens{}, 0)), ValueError);
 }
+
+}  // namespace accrete::test::class_moments_test

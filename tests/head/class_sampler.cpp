@@ -11,8 +11,7 @@
 #include <cmath>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::class_sampler_test {
 
 namespace {
 
@@ -104,3 +103,5 @@ TEST_CASE("what does not fit is refused") {
   Matrix<float> fits({1, 8});
   CHECK_THROWS_AS(sampler.draw(Eigens{}, 2, 1.0, {}, 0, fits.view()), ShapeError);
 }
+
+}  // namespace accrete::test::class_sampler_test

@@ -11,8 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::cosine_test {
 
 namespace {
 
@@ -93,3 +92,5 @@ TEST_CASE("rows begin uniformly and the scale with one") {
   CHECK(state.parameters().segment("head.scale").decays);
   CHECK(state.parameters().segment("head.scale").trainable_rows == 1);
 }
+
+}  // namespace accrete::test::cosine_test

@@ -9,8 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::exact_sums_test {
 
 namespace {
 
@@ -79,3 +78,5 @@ TEST_CASE("rows are rearranged with both halves") {
   CHECK(moved(1, 0) == 0.0);
   CHECK(moved(2, 0) == sums(0, 0));
 }
+
+}  // namespace accrete::test::exact_sums_test

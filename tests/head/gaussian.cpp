@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::gaussian_test {
 
 namespace {
 
@@ -343,3 +342,5 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   CHECK(settings.covariance == GaussianCovariance::common);
   CHECK(settings.recipe == GaussianRecipe::toolbox);
 }
+
+}  // namespace accrete::test::gaussian_test

@@ -12,8 +12,7 @@
 #include <cmath>
 #include <utility>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::linear_test {
 
 namespace {
 
@@ -97,3 +96,5 @@ TEST_CASE("settings are read from text") {
   CHECK(!head.bias);
   CHECK(head.initial == InitialRows::uniform);
 }
+
+}  // namespace accrete::test::linear_test

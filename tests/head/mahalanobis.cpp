@@ -10,8 +10,7 @@
 
 #include <cmath>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::mahalanobis_test {
 
 namespace {
 
@@ -184,3 +183,5 @@ TEST_CASE("what has no inverse is refused") {
   Vector<double> d({1});
   CHECK_THROWS_AS(form.distances(exec, random_matrix<double>(1, 3, 1).cview(), d.view()), ShapeError);
 }
+
+}  // namespace accrete::test::mahalanobis_test

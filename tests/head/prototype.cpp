@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prototype_test {
 
 namespace {
 
@@ -259,3 +258,5 @@ TEST_CASE_TEMPLATE("prototypes and cosine scores are those of the reference", Ex
     CHECK(relative_difference(scores_of(Exec{}, head, state, queries), file.template read<double, 2>(task + "prototype_scores")) <= tolerance<float>(Kind::product));
   }
 }
+
+}  // namespace accrete::test::prototype_test

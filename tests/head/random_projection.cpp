@@ -11,8 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::random_projection_test {
 
 TEST_CASE("a projection drawn in panels of any size has the same bits") {
   RandomProjection const map(20, 1300, 7);
@@ -87,3 +86,5 @@ TEST_CASE("without a projection there is no rectification") {
   map.apply(HostExecutor<EigenProducts>{}, features.cview(), 0, RowsView<float>(out.view()));
   CHECK(same_bits(out, features));
 }
+
+}  // namespace accrete::test::random_projection_test

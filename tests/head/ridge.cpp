@@ -20,8 +20,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::ridge_test {
 
 namespace {
 
@@ -450,3 +449,5 @@ TEST_CASE("settings are read from text and written back") {
   CHECK_THROWS_AS(assign_setting(settings, head, "projektion", "1"), ValueError);
   for (auto const& setting : Plain::settings()) { CHECK(setting.name != "projection"); }
 }
+
+}  // namespace accrete::test::ridge_test

@@ -18,8 +18,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::ridge_selection_test {
 
 namespace {
 
@@ -263,3 +262,5 @@ TEST_CASE("a choice among losses that are all infinite falls back to the sums' d
   (void)choose_ridge(Host{}, NoProjection(3, 0, 0), {zeros.view(), columns, 1}, {gram.view(), sums.view(), 6}, {}, report);
   CHECK(report.chosen > 0.0);
 }
+
+}  // namespace accrete::test::ridge_selection_test

@@ -8,8 +8,7 @@
 #include <span>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::self_refinement_test {
 
 namespace {
 
@@ -60,3 +59,5 @@ TEST_CASE("router and refined answer add up, each after its own softmax") {
   Matrix<float> wide({1, 3});
   CHECK_THROWS_AS(ensemble_scores(z.cview(), wide.cview(), 3, scores.view()), ShapeError);
 }
+
+}  // namespace accrete::test::self_refinement_test

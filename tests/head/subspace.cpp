@@ -14,8 +14,7 @@
 #include <cmath>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::subspace_test {
 
 namespace {
 
@@ -269,3 +268,5 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   head.admit(state, {.index = 1, .first_class = 3, .classes = 4}, width);
   CHECK_THROWS_AS(static_cast<void>(scores_of(Eigens{}, head, state, part.features)), ValueError);
 }
+
+}  // namespace accrete::test::subspace_test

@@ -19,8 +19,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::task_voting_test {
 
 namespace {
 
@@ -211,3 +210,5 @@ TEST_CASE("rows and temperatures go through a model file; a file without one tem
   CHECK_THROWS_AS(Head{}.read(read, ModelReader::open(folder / "head", "head")), FileError);
   CHECK(read.parameters() == state.parameters());
 }
+
+}  // namespace accrete::test::task_voting_test

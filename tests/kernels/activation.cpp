@@ -12,9 +12,8 @@
 #include <cmath>
 #include <limits>
 
+namespace accrete::test::activation_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::Activation;
 
 constexpr std::array activations{Activation::none, Activation::gelu, Activation::quick_gelu, Activation::relu};
@@ -134,3 +133,5 @@ TEST_CASE_TEMPLATE("activations name shapes that differ", Exec, ACCRETE_HOST_EXE
   CHECK_THROWS_WITH_AS(kernels::activate(Exec{}, Activation::gelu, a.view(), b.view()), doctest::Contains("2, 3, 3, 2"), ShapeError);
   CHECK_THROWS_AS(kernels::activate_backward(Exec{}, Activation::none, a.view(), b.view()), ShapeError);
 }
+
+}  // namespace accrete::test::activation_test

@@ -13,9 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace accrete::test::attention_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::AttentionShape;
 using kernels::KeyValuePrefix;
 
@@ -210,3 +209,5 @@ TEST_CASE_TEMPLATE("attention names extents that do not fit", Exec, ACCRETE_HOST
   CHECK_THROWS_AS(run({2, 2}, {q.cview(), q.cview(), 3}), ShapeError);
   run({2, 2}, {q.cview(), q.cview(), 2});
 }
+
+}  // namespace accrete::test::attention_test

@@ -11,9 +11,8 @@
 #include <cmath>
 #include <vector>
 
+namespace accrete::test::attention_backward_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::KeyValueGradient;
 using kernels::KeyValuePrefix;
 
@@ -304,3 +303,5 @@ TEST_CASE_TEMPLATE("the gradients of attention name extents that do not fit", Ex
   CHECK_THROWS_AS(backward(sums, d.view(), d.view(), {d, d, 2}), ShapeError);
   backward(sums, d.view(), d.view());
 }
+
+}  // namespace accrete::test::attention_backward_test

@@ -9,8 +9,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::cholesky_test {
 
 namespace {
 
@@ -67,3 +66,5 @@ TEST_CASE("what is not definite has no factor, and extents must fit") {
   Matrix<double> x({49, 2});
   CHECK_THROWS_AS(kernels::solve_lower(exec, *factor, x.view()), ShapeError);
 }
+
+}  // namespace accrete::test::cholesky_test

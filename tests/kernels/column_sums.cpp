@@ -9,9 +9,8 @@
 
 #include <array>
 
+namespace accrete::test::column_sums_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 constexpr std::array<Shape<2>, 7> shapes{{{1, 1}, {3, 7}, {4, 16}, {130, 33}, {128, 24}, {515, 65}, {1000, 192}}};
 
@@ -121,3 +120,5 @@ TEST_CASE_TEMPLATE("sums over columns name extents that do not fit", Exec, ACCRE
   CHECK_THROWS_AS(kernels::scale_columns(Exec{}, x.view(), sums, {}, x.view(), false), ShapeError);
   CHECK_THROWS_AS(kernels::scale_columns(Exec{}, x.view(), Vector<float>::zeros({3}).view(), sums, x.view(), false), ShapeError);
 }
+
+}  // namespace accrete::test::column_sums_test

@@ -13,9 +13,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace accrete::test::elementwise_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T>
 T from_double(double value) {
@@ -109,3 +108,5 @@ TEST_CASE_TEMPLATE("dropout drops a share of the rate, zero where a NaN stood, a
   CHECK(std::abs(static_cast<double>(dropped) / 1e5 - 0.25) < 4.0 * std::sqrt(0.25 * 0.75 / 1e5));  // four standard deviations of 100,000 draws
   for (double const rate : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) { CHECK_THROWS_AS(kernels::dropout(Exec{}, rng, rate, x.view()), ValueError); }
 }
+
+}  // namespace accrete::test::elementwise_test

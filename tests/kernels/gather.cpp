@@ -8,9 +8,8 @@
 
 #include <vector>
 
+namespace accrete::test::gather_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 Vector<Index> some_indices(Index count, Index below) {
   Vector<Index> index({count});
@@ -66,3 +65,5 @@ TEST_CASE_TEMPLATE("gather and scatter-add name wrong extents and take no rows",
   kernels::scatter_add(exec, out.view().slice(0, 0), index.view().slice(0, 0), table.view());
   CHECK(same_bits(table, Matrix<float>::zeros({4, 3})));
 }
+
+}  // namespace accrete::test::gather_test

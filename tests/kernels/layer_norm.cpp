@@ -12,9 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace accrete::test::layer_norm_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T>
 Matrix<double> expected(Matrix<T> const& x, Vector<T> const& gain, Vector<T> const& offset, double epsilon) {
@@ -112,3 +111,5 @@ TEST_CASE_TEMPLATE("a layer norm names wrong extents and takes no rows", Exec, A
   CHECK_THROWS_AS(kernels::layer_norm(Exec{}, x.view(), gain, gain, -1.0, x.view()), ShapeError);
   kernels::layer_norm(Exec{}, x.view().slice(0, 0), gain, gain, 1e-6, x.view().slice(0, 0));
 }
+
+}  // namespace accrete::test::layer_norm_test

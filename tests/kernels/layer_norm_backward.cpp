@@ -9,9 +9,8 @@
 
 #include <cmath>
 
+namespace accrete::test::layer_norm_backward_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 constexpr double epsilon = 1e-3;
 
@@ -145,3 +144,5 @@ TEST_CASE_TEMPLATE("the gradients of a layer norm name extents that do not fit",
   CHECK_THROWS_AS(kernels::layer_norm_parameter_gradients(Exec{}, x.view(), 1e-6, dy.view(), four, four), ShapeError);
   CHECK_THROWS_AS(kernels::layer_norm_parameter_gradients(Exec{}, x.view(), 1e-6, x.view(), three, four), ShapeError);
 }
+
+}  // namespace accrete::test::layer_norm_backward_test

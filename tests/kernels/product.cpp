@@ -13,9 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace accrete::test::product_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 using kernels::Activation;
 using kernels::Epilogue;
 using kernels::WeightOrder;
@@ -354,3 +353,5 @@ TEST_CASE("oneDNN refuses to pack in float64") {
   CHECK_THROWS_WITH_AS(static_cast<void>(kernels::pack(exec, Matrix<float>::zeros({2, 2}), Vector<float>())), doctest::Contains("float64"), ValueError);
 }
 #endif
+
+}  // namespace accrete::test::product_test

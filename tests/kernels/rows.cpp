@@ -12,9 +12,8 @@
 #include <limits>
 #include <vector>
 
+namespace accrete::test::rows_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 template <class T>
 constexpr T infinite = std::numeric_limits<T>::infinity();
@@ -209,3 +208,5 @@ TEST_CASE_TEMPLATE("row kernels name wrong extents and take no rows", Exec, ACCR
   kernels::cosine(exec, none, x, scores.view());
   kernels::topk(exec, none, Matrix<Index>({0, 1}).view(), Matrix<float>({0, 1}).view());
 }
+
+}  // namespace accrete::test::rows_test

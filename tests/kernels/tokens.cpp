@@ -13,10 +13,8 @@
 #include <cstdint>
 #include <limits>
 
-namespace {
-using namespace accrete;
-using namespace accrete::test;
-}  // namespace
+namespace accrete::test::tokens_test {
+namespace {}  // namespace
 
 TEST_CASE_TEMPLATE("patches lie row by row with channel, line and column in that order", Exec, ACCRETE_HOST_EXECUTORS) {
   for (int const threads : {1, 2}) {
@@ -232,3 +230,5 @@ TEST_CASE_TEMPLATE("token sums run over the batch, and a mean's gradient reaches
     CHECK_THROWS_AS(kernels::spread_mean_tokens(exec, Matrix<T>({9, 21}), 7, d_tokens.view()), ShapeError);
   }
 }
+
+}  // namespace accrete::test::tokens_test

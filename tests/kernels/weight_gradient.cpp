@@ -10,9 +10,8 @@
 
 #include <algorithm>
 
+namespace accrete::test::weight_gradient_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 struct Size {
   Index rows, inputs, outputs;
@@ -76,3 +75,5 @@ TEST_CASE_TEMPLATE("a weight gradient of no rows adds nothing, and extents that 
   CHECK_THROWS_WITH_AS(kernels::weight_gradient(Exec{}, dy.view(), x.view(), dw), doctest::Contains("4, 5"), ShapeError);
   CHECK_THROWS_WITH_AS(kernels::weight_gradient(Exec{}, dy.view(), x.view().slice(0, 4), Matrix<float>::zeros({3, 2}).view()), doctest::Contains("3, 2, 2, 3"), ShapeError);
 }
+
+}  // namespace accrete::test::weight_gradient_test

@@ -10,9 +10,8 @@
 
 #include <algorithm>
 
+namespace accrete::test::weight_gradient_squares_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 
 struct Size {
   Index samples, rows, inputs, outputs;
@@ -136,3 +135,5 @@ TEST_CASE_TEMPLATE("squares of gradients name what does not fit", Exec, ACCRETE_
   CHECK_THROWS_AS(kernels::column_dot_squares(Exec{}, x.view(), dy.view(), 2, squares[0]), ShapeError);
   CHECK_THROWS_AS(kernels::column_dot_squares(Exec{}, dy.view(), dy.view(), 2, squares[0]), ShapeError);
 }
+
+}  // namespace accrete::test::weight_gradient_squares_test

@@ -10,8 +10,7 @@
 
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::averages_test {
 
 namespace {
 
@@ -81,3 +80,5 @@ TEST_CASE("WiSE draws every task back, the first one to what was there before it
   CHECK(as_formula);
   CHECK(kept != after);
 }
+
+}  // namespace accrete::test::averages_test

@@ -10,8 +10,7 @@
 #include <algorithm>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::cofima_test {
 
 namespace {
 
@@ -173,3 +172,5 @@ TEST_CASE("CoFiMA: what was published is reachable by name") {
   CHECK(settings.merge.fisher.squares == FisherSquares::of_samples);
   CHECK(CofimaLearner::composition().find("fisher<backbone>") != std::string::npos);
 }
+
+}  // namespace accrete::test::cofima_test

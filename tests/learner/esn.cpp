@@ -11,8 +11,7 @@
 #include <numeric>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::esn_test {
 
 namespace {
 
@@ -155,3 +154,5 @@ TEST_CASE("ESN: settings by data set") {
   CHECK(changed.protocol.loss.energy == FreeEnergy::soft_max);
   CHECK(changed.prompt.learns == PromptLearns::every_task);
 }
+
+}  // namespace accrete::test::esn_test

@@ -13,8 +13,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::fisher_prompts_test {
 
 namespace {
 
@@ -116,3 +115,5 @@ TEST_CASE("low-rank parts are merged by their Fisher information, the task's sta
   CHECK(merged != fresh);
   CHECK(learned(0.0, 2) == before);
 }
+
+}  // namespace accrete::test::fisher_prompts_test

@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::gradient_test {
 
 namespace {
 
@@ -153,3 +152,5 @@ TEST_CASE("a checkpoint of another stage is not used") {
   other.observe(exec, first_task(), {}, {.progress = [&](TrainingProgress const&) { ++taken; }, .checkpoint = &checkpoint});
   CHECK(taken == 8);
 }
+
+}  // namespace accrete::test::gradient_test

@@ -15,8 +15,7 @@
 #include <filesystem>
 #include <string>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::killed_test {
 
 namespace {
 
@@ -94,3 +93,5 @@ TEST_CASE("learning that was killed at any moment goes on to the same model, bit
     check_kills(kind, kind.size());
   }
 }
+
+}  // namespace accrete::test::killed_test

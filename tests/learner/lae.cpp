@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::lae_test {
 
 namespace {
 
@@ -133,3 +132,5 @@ TEST_CASE_TEMPLATE("LAE: who is heard is a setting: one network, the other, or b
   for (Index i = 0; i < all.size(); ++i) { CHECK(all.data()[i] == std::max(first.data()[i], last.data()[i])); }
   CHECK(!same_bits(first, last));
 }
+
+}  // namespace accrete::test::lae_test

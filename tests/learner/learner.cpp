@@ -18,8 +18,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::learner_test {
 
 namespace {
 
@@ -188,3 +187,5 @@ TEST_CASE("a save that is killed at any moment leaves a readable model") {
     REQUIRE_NOTHROW(static_cast<void>(Ridge::load(path)));
   }
 }
+
+}  // namespace accrete::test::learner_test

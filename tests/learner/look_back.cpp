@@ -11,8 +11,7 @@
 #include <string_view>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::look_back_test {
 
 namespace {
 
@@ -91,3 +90,5 @@ TEST_CASE("the upper bound learns all pictures anew, and a loaded one goes on on
   loaded.observe(exec, pictures({"dog", "elk"}));
   CHECK(same_bits(loaded.predict(exec, second_task()).scores, learner.predict(exec, second_task()).scores));
 }
+
+}  // namespace accrete::test::look_back_test

@@ -19,8 +19,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::merge_models_test {
 using method::CodaPrompt;
 using method::CofimaLora;
 using method::LaePrefix;
@@ -249,8 +248,7 @@ TEST_CASE("rows that only one prompt has are taken over, whichever has more") {
   auto const two = learned<CodaPrompt>({first_task(), second_task()}, 6);
   auto const components = [](LearnerOf<CodaPrompt> const& learner) {
     ParameterStore<float> const& store = learner.prompt_state().parameters();
-    auto const& keys = store.segment("prompt.keys");
-    auto const part = store.values().slice(store.offset("prompt.keys"), accrete::detail::elements(keys));
+    auto const part = store.values("prompt.keys");
     return std::vector<float>(part.begin(), part.end());
   };
   auto merged = one;
@@ -276,3 +274,5 @@ TEST_CASE("rows that only one prompt has are taken over, whichever has more") {
   CHECK(kept.merge(exec, two, {.only = {"head"}}).prompt_tensors == 0);
   CHECK(components(kept) == first);
 }
+
+}  // namespace accrete::test::merge_models_test

@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::mixture_answers_test {
 
 namespace {
 
@@ -89,3 +88,5 @@ TEST_CASE_TEMPLATE("thirty tasks of one to three classes, of one to three pictur
   auto const scores = learner.predict(exec, striped_pictures({"c0", "c5"}, 2, 3)).scores;
   CHECK(std::all_of(scores.begin(), scores.end(), [](float value) { return std::isfinite(value); }));
 }
+
+}  // namespace accrete::test::mixture_answers_test

@@ -9,8 +9,7 @@
 
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::mos_test {
 
 namespace {
 
@@ -118,3 +117,5 @@ TEST_CASE("MOS: asking for features where they are needed gives the same scores,
   CHECK(adapter(loaded, 2) == adapter(learner, 2));
   CHECK(same_bits(loaded.predict(exec, first_task()).scores, learner.predict(exec, first_task()).scores));
 }
+
+}  // namespace accrete::test::mos_test

@@ -9,8 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_answers_test {
 
 namespace {
 
@@ -118,3 +117,5 @@ TEST_CASE_TEMPLATE("a file brings a prompt method back at any moment: the same a
     CHECK((model_bytes(loaded, folder / "loaded") == model_bytes(learner, folder / "learned")));
   }
 }
+
+}  // namespace accrete::test::prompt_answers_test

@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_compositions_test {
 
 namespace {
 
@@ -189,3 +188,5 @@ TEST_CASE("statistics under different prompts are not merged") {
   CHECK_NOTHROW(learner.merge(exec, same));
   CHECK_THROWS_AS(learner.merge(exec, other), ValueError);
 }
+
+}  // namespace accrete::test::prompt_compositions_test

@@ -8,8 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_interrupted_test {
 
 namespace {
 
@@ -63,3 +62,5 @@ TEST_CASE_TEMPLATE("a prompt method that is killed some steps behind its checkpo
   CHECK((model_bytes(learner, folder / "model") == model_bytes(whole, folder / "whole")));
   if constexpr (requires { learner.prompt_measures(); }) { CHECK(learner.prompt_measures() == whole.prompt_measures()); }
 }
+
+}  // namespace accrete::test::prompt_interrupted_test

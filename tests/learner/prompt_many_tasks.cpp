@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_many_tasks_test {
 
 namespace {
 
@@ -86,3 +85,5 @@ TEST_CASE_TEMPLATE("a single class has nothing to compete with: its rows and pro
   auto const& head = std::as_const(learner).head_state().parameters();
   CHECK(std::equal(head.values().begin(), head.values().end(), std::as_const(rows).parameters().values().begin()));
 }
+
+}  // namespace accrete::test::prompt_many_tasks_test

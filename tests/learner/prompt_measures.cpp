@@ -13,8 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_measures_test {
 
 namespace {
 
@@ -161,3 +160,5 @@ TEST_CASE_TEMPLATE("a picture is taken for the task whose key is nearest, and ho
   }
   CHECK(different > 0);  // or the last check says little
 }
+
+}  // namespace accrete::test::prompt_measures_test

@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_queries_test {
 
 namespace {
 
@@ -162,3 +161,5 @@ TEST_CASE_TEMPLATE("pictures that cannot be read take no other picture's query",
   CHECK(same_bits(answers<Method>(learner, with_bad_ones(pictures), reading), wanted));
   CHECK(same_bits(answers<Method>(learner, with_bad_ones(pictures), reading), wanted));
 }
+
+}  // namespace accrete::test::prompt_queries_test

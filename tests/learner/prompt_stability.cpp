@@ -8,8 +8,7 @@
 #include <string_view>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_stability_test {
 
 namespace {
 
@@ -119,3 +118,5 @@ TEST_CASE_TEMPLATE("the slots of a task begin as those of the task before, its k
   CHECK(segment_rows(before, Prompt::pool_segment, 1, 1) != segment_rows(before, Prompt::pool_segment, 0, 1));
   CHECK(segment_rows(start.parameters(), Prompt::keys_segment, 1, 1) == segment_rows(before, Prompt::keys_segment, 1, 1));
 }
+
+}  // namespace accrete::test::prompt_stability_test

@@ -11,8 +11,7 @@
 
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::task_heads_test {
 
 namespace {
 
@@ -122,3 +121,5 @@ TEST_CASE("SLCA++: low-rank parts, norms and biases learn, nothing else does, an
   loaded.observe(exec, third);
   CHECK(same_bits(loaded.predict(exec, first_task()).scores, learner.predict(exec, first_task()).scores));
 }
+
+}  // namespace accrete::test::task_heads_test

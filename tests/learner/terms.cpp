@@ -16,8 +16,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::terms_test {
 
 namespace {
 
@@ -198,3 +197,5 @@ TEST_CASE("over features at hand, answers are distilled into old rows that compe
   CHECK(free > 0.0);
   CHECK(moved(8.0) < 0.5 * free);
 }
+
+}  // namespace accrete::test::terms_test

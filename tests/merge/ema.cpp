@@ -10,8 +10,7 @@
 #include <cmath>
 #include <cstdint>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::ema_test {
 
 namespace {
 
@@ -66,3 +65,5 @@ TEST_CASE("the state of an average comes back from a file, and a rule names what
   CHECK_FALSE(MergedPart<Ema<OfGeneralPrompt>>::takes("prompt.pool"));
   CHECK_FALSE(MergedPart<Ema<>>::of_prompt);
 }
+
+}  // namespace accrete::test::ema_test

@@ -12,8 +12,7 @@
 #include <limits>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::fisher_test {
 
 namespace {
 
@@ -147,3 +146,5 @@ TEST_CASE("the state of a mean by Fisher information comes back from a file, and
   CHECK(same_bits(*read.previous, *state.previous));
   CHECK(FisherMerge<>::State::read(reader.scope("none")).previous == nullptr);
 }
+
+}  // namespace accrete::test::fisher_test

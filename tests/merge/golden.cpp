@@ -21,8 +21,7 @@
 #include <string>
 #include <utility>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::golden_test {
 
 namespace {
 
@@ -120,3 +119,5 @@ TEST_CASE("golden values: means by Fisher information, capped and not") {
     given.check(name, kept);
   }
 }
+
+}  // namespace accrete::test::golden_test

@@ -13,8 +13,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::models_test {
 
 namespace {
 
@@ -249,3 +248,5 @@ TEST_CASE("rows unite by class: blocks of new classes follow, whatever blocks th
   ParameterStore<float> const biased = store_of({block(0, 4), {.name = HeadBlock::bias_name(0), .shape = {4}, .role = "head", .task = 0}}, 0.0F);
   CHECK_THROWS_AS(static_cast<void>(united_blocks(a, biased, united, {})), ValueError);
 }
+
+}  // namespace accrete::test::models_test

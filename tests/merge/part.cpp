@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
+namespace accrete::test::part_test {
 
 namespace {
 
@@ -28,3 +28,5 @@ TEST_CASE("parts take segments by name or role") {
   CHECK(FisherMerge<OfNorms>::composition() == "fisher<norms>");
   static_assert(NeedsFisher<FisherMerge<OfPrompt>> && !NeedsFisher<Ema<>> && !FoldsFirstTask<Ema<>>);
 }
+
+}  // namespace accrete::test::part_test

@@ -9,8 +9,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::periodic_average_test {
 
 namespace {
 
@@ -72,3 +71,5 @@ TEST_CASE("a periodic average goes on from a file with the same bits") {
   CHECK(read.averaged() == whole.averaged());
   CHECK(read.terms() == whole.terms());
 }
+
+}  // namespace accrete::test::periodic_average_test

@@ -8,8 +8,7 @@
 
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::pull_to_mean_test {
 
 namespace {
 
@@ -88,3 +87,5 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   CHECK(two(0) == 5.0F);
   CHECK(state.tasks == 1);
 }
+
+}  // namespace accrete::test::pull_to_mean_test

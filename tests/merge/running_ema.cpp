@@ -11,8 +11,7 @@
 #include <cmath>
 #include <utility>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::running_ema_test {
 
 namespace {
 
@@ -119,3 +118,5 @@ TEST_CASE("what learned is what is kept, the settings have bounds, and the avera
   auto const read = RunningEma<>::State::read(ModelReader::open(folder / "file", "test").scope("merge"));
   CHECK(read.averaged() == state.averaged());
 }
+
+}  // namespace accrete::test::running_ema_test

@@ -8,8 +8,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::wise_test {
 
 namespace {
 
@@ -51,3 +50,5 @@ TEST_CASE("or to what was published, whatever the tasks between made of it") {
   rule.fold(read, kept.view(), filled(5.0F).cview());
   CHECK(kept(0) == 3.0F);
 }
+
+}  // namespace accrete::test::wise_test

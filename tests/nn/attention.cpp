@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::attention_test {
 
 namespace {
 
@@ -75,3 +74,5 @@ TEST_CASE_TEMPLATE("one row of each sequence is what it is among all rows", Exec
   layer.forward_row(exec, row.view(), query.view(), key_value.view(), RowsView<float>(stream.view()));
   CHECK(relative_difference(stream, expected) <= tolerance<float>(Kind::attention));
 }
+
+}  // namespace accrete::test::attention_test

@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::block_test {
 
 namespace {
 constexpr Index batch = 3;
@@ -78,3 +77,5 @@ TEST_CASE("a second pass of the same size takes no new working memory") {
   block.forward_rows<float>(exec, 1, x, scratch);
   CHECK(scratch.bytes() == bytes);
 }
+
+}  // namespace accrete::test::block_test

@@ -11,8 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::compensated_attention_test {
 
 namespace {
 
@@ -158,3 +157,5 @@ TEST_CASE_TEMPLATE("its gradients are central differences of the definition", On
     check(o.prefix_v, only_v);
   }
 }
+
+}  // namespace accrete::test::compensated_attention_test

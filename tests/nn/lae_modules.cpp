@@ -10,8 +10,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::lae_modules_test {
 
 // Numbers worked out by hand in mixture-methods.md §2.10.
 namespace {
@@ -92,3 +91,5 @@ TEST_CASE_TEMPLATE("a bottleneck with a scale of 1 adds GELU(1.5) (2, -1) = (2.7
     CHECK(static_cast<double>(gradients(store.offset("a.up.weight"))) == doctest::Approx(static_cast<double>(scale) * 3 * 1.399789).epsilon(1e-6));
   }
 }
+
+}  // namespace accrete::test::lae_modules_test

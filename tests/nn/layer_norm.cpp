@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::layer_norm_test {
 
 TEST_CASE("a layer norm keeps gain, offset and epsilon, in place, to bfloat16 and over distant rows") {
   HostExecutor<> const exec;
@@ -35,3 +34,5 @@ TEST_CASE("gain and offset of two lengths are refused") {
   CHECK_THROWS_WITH_AS(nn::LayerNorm<HostExecutor<>>(HostExecutor<>{}, Vector<float>::zeros({3}), Vector<float>::zeros({4}), 1e-6),
                        doctest::Contains("gain and offset must have one length (came: 3, 4)"), ShapeError);
 }
+
+}  // namespace accrete::test::layer_norm_test

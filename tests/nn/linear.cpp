@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::linear_test {
 
 TEST_CASE_TEMPLATE("a linear layer is x W^T + b through its activation, or added to y", Exec, ACCRETE_HOST_EXECUTORS) {
   Exec const exec{.threads = 2};
@@ -61,3 +60,5 @@ TEST_CASE("weights in bfloat16 take bfloat16 rows, and say so otherwise") {
   CHECK_THROWS_AS(layer.forward(exec, RowsView<float const>(x.view()), RowsView<float>(y.view())), ValueError);
   CHECK_THROWS_AS(nn::Linear<HostExecutor<>>(exec, drawn<2>("weight", {8, 16}), drawn<1>("bias", {7})), ShapeError);
 }
+
+}  // namespace accrete::test::linear_test

@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::mlp_test {
 
 TEST_CASE_TEMPLATE("the perceptron adds its second layer to the stream, with each activation", Exec, ACCRETE_HOST_EXECUTORS) {
   for (auto const activation : {kernels::Activation::gelu, kernels::Activation::quick_gelu, kernels::Activation::relu}) {
@@ -35,3 +34,5 @@ TEST_CASE_TEMPLATE("the perceptron adds its second layer to the stream, with eac
     CHECK(relative_difference(stream, expected) <= tolerance<bfloat16>(Kind::product));
   }
 }
+
+}  // namespace accrete::test::mlp_test

@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::patch_embedding_test {
 
 namespace {
 constexpr Index batch = 2, channels = 3, edge = 4, down = 2, across = 3, width = 10, prefix_rows = 2;
@@ -55,3 +54,5 @@ TEST_CASE_TEMPLATE("images become prefix rows and positioned patches; pixels beh
     check(bfloat16{}, Exec{.threads = 2, .precision = Precision::bfloat16});
   }
 }
+
+}  // namespace accrete::test::patch_embedding_test

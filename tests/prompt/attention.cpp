@@ -27,8 +27,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::attention_test {
 
 namespace {
 
@@ -376,3 +375,5 @@ TEST_CASE("components go through a model file; other settings refuse it") {
   more.placement.blocks = 3;
   check_refused<Coda>(learning, Placed<Coda>(more, prompt_place(vit), 1));
 }
+
+}  // namespace accrete::test::attention_test

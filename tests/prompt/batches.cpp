@@ -25,8 +25,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::batches_test {
 
 namespace {
 
@@ -146,3 +145,5 @@ TEST_CASE_TEMPLATE("a prompted picture has the same bits, and the same slots, al
     check_batches<Prompt>(vit, images, {{.threads = 1, .precision = precision}, {.threads = 2, .precision = precision}});
   }
 }
+
+}  // namespace accrete::test::batches_test

@@ -6,8 +6,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::bundle_test {
 
 namespace {
 
@@ -112,3 +111,5 @@ TEST_CASE("a placement needs the blocks it names") {
   CHECK_THROWS_AS((void)(BlockTokens{.length = 5, .first = 4, .blocks = 1}.plan(place)), ValueError);
   CHECK_THROWS_AS((void)(InputTokens<>{.length = 0}.plan(place)), ValueError);
 }
+
+}  // namespace accrete::test::bundle_test

@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::fixed_test {
 
 namespace {
 
@@ -119,3 +118,5 @@ TEST_CASE_TEMPLATE("rows of zeros stay the same rows whatever they learn, others
 }
 
 TEST_CASE("rows go through a model file") { check_file(Placed<FixedPrompt<Deep>>(vpt<Deep>(), prompt_place(plain_network()), 1)); }
+
+}  // namespace accrete::test::fixed_test

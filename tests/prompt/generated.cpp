@@ -20,8 +20,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::generated_test {
 
 namespace {
 
@@ -482,3 +481,5 @@ TEST_CASE("a generator goes through a model file; other settings refuse it") {
     CHECK(reads.state.task() == 0);
   }
 }
+
+}  // namespace accrete::test::generated_test

@@ -19,8 +19,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::key_query_test {
 
 namespace {
 
@@ -468,3 +467,5 @@ TEST_CASE("what a pool counts while it learns goes on where it was interrupted")
   write_prompt(folder / "stopped", stopped);
   CHECK((read_file(folder / "stopped") == read_file(folder / "whole")));
 }
+
+}  // namespace accrete::test::key_query_test

@@ -13,8 +13,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::orthogonal_rows_test {
 
 namespace {
 
@@ -222,3 +221,5 @@ TEST_CASE("what does not fit is refused and changes nothing") {
     }
   }
 }
+
+}  // namespace accrete::test::orthogonal_rows_test

@@ -12,8 +12,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::query_test {
 
 namespace {
 
@@ -81,3 +80,5 @@ TEST_CASE("queries that are kept have the bits of those computed anew") {
   auto const fresh = vit.features(exec, images.cview());
   for (int pass = 0; pass < 3; ++pass) { CHECK(same_bits(source(images.cview(), positions), fresh.cview())); }
 }
+
+}  // namespace accrete::test::query_test

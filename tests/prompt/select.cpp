@@ -20,8 +20,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::select_test {
 
 namespace {
 
@@ -386,3 +385,5 @@ TEST_CASE("choices are counted by task while learning, and only those of earlier
   CHECK(seen[0] == placed.state.usage()[0]);
   CHECK(seen[1] != seen[0]);
 }
+
+}  // namespace accrete::test::select_test

@@ -23,8 +23,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::weight_test {
 
 namespace {
 
@@ -348,3 +347,5 @@ TEST_CASE_TEMPLATE("rows that are empty or of several lengths are refused", Map,
   CHECK(three == std::vector<double>(3, 7.0));
   CHECK(d == std::vector<double>(2, 7.0));
 }
+
+}  // namespace accrete::test::weight_test

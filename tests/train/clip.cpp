@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace accrete::test {
+namespace accrete::test::clip_test {
 namespace {
 
 /// The gradients of one golden step side by side, with something between them that has none.
@@ -68,4 +68,4 @@ TEST_CASE("a norm that is not finite is refused, and the gradient stays") {
   CHECK(same_bits(g.values, before));
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::clip_test

@@ -18,8 +18,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::cofima_trajectory_test {
 
 namespace {
 
@@ -182,3 +181,5 @@ class CofimaTrajectory {
 }  // namespace
 
 TEST_CASE("fifty steps of CoFiMA over two tasks end where PyTorch's do: the trunk, its Fisher information, and what they are merged to") { CofimaTrajectory().check(); }
+
+}  // namespace accrete::test::cofima_trajectory_test

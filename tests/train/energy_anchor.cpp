@@ -10,8 +10,7 @@
 #include <cmath>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::energy_anchor_test {
 
 namespace {
 
@@ -66,3 +65,5 @@ TEST_CASE("a beta that is not positive is refused, and the gradient stays what i
   CHECK_THROWS_AS(EnergyAnchor{.beta = 0.0}(logits, label, {0, 3}, gradient.view()), ValueError);
   CHECK(gradient(0, 0) == 7.0);
 }
+
+}  // namespace accrete::test::energy_anchor_test

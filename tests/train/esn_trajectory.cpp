@@ -22,8 +22,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::esn_trajectory_test {
 
 namespace {
 
@@ -201,3 +200,5 @@ class EsnTrajectory {
 }  // namespace
 
 TEST_CASE("fifty steps of ESN over two tasks end where PyTorch's do: prompt, blocks, classifiers, temperatures and votes") { EsnTrajectory().check(); }
+
+}  // namespace accrete::test::esn_trajectory_test

@@ -15,8 +15,7 @@
 #include <cmath>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::fisher_test {
 
 namespace {
 
@@ -222,3 +221,5 @@ TEST_CASE("of a network: samples at once are batches of one, bits do not depend 
   CHECK(same_bits(fisher({}, {}, 1), augmented));
   CHECK_FALSE(same_bits(fisher({}, Augmentation::none(), 2), augmented));
 }
+
+}  // namespace accrete::test::fisher_test

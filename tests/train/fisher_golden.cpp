@@ -15,8 +15,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::fisher_golden_test {
 
 namespace {
 
@@ -157,3 +156,5 @@ TEST_CASE("golden values: Fisher information of a classifier, of the loss of eac
   }
   given.check_head(expected, "true");
 }
+
+}  // namespace accrete::test::fisher_golden_test

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace accrete::test {
+namespace accrete::test::gradient_test {
 namespace {
 
 static_assert(GradientPolicy<PlainGradient> && GradientPolicy<Gem> && GradientPolicy<AveragedGem> && !GradientPolicy<int>);
@@ -223,4 +223,4 @@ TEST_CASE("what learns is gathered side by side and goes back to its place") {
   CHECK_THROWS_AS(gather_spans(std::as_const(store).values(), spans, side.view().slice(0, 6)), ShapeError);
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::gradient_test

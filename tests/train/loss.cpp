@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace accrete::test {
+namespace accrete::test::loss_test {
 namespace {
 
 constexpr ColumnRange valid{3, 5};
@@ -191,4 +191,4 @@ TEST_CASE("mixup's shares have the moments of the beta distribution") {
   }
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::loss_test

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-namespace accrete::test {
+namespace accrete::test::memory_test {
 namespace {
 
 static_assert(MemoryRule<BalancedMemory> && MemoryRule<RingMemory> && !MemoryRule<EpisodicMemory>);
@@ -150,4 +150,4 @@ TEST_CASE("the order of an epoch is a permutation of its own") {
   CHECK_THROWS_AS(static_cast<void>(BatchOrder{.samples = 1, .batch = 0}.positions()), ValueError);
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::memory_test

@@ -17,8 +17,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::mixture_trajectories_test {
 
 namespace {
 
@@ -169,3 +168,5 @@ TEST_CASE("fifty steps of LAE over two tasks end where PyTorch's do: what learns
   check_lae("lae_lora", lora, NoPrompt{});
   check_lae("lae_prefix", Frozen{}, FixedPrefix{.length = 3, .blocks = 2});
 }
+
+}  // namespace accrete::test::mixture_trajectories_test

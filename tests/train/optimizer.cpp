@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace accrete::test {
+namespace accrete::test::optimizer_test {
 namespace {
 
 static_assert(Optimizer<Sgd> && Optimizer<Adam> && Optimizer<AdamW> && !Optimizer<int> && !Optimizer<ConstantRate>);
@@ -269,4 +269,4 @@ TEST_CASE("settings of the optimisers are set by name") {
   CHECK_THROWS_AS(assign_setting(AdamW::settings(), adam, "beta1", "1"), ValueError);
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::optimizer_test

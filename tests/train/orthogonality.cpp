@@ -10,8 +10,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::orthogonality_test {
 
 TEST_CASE_TEMPLATE("the loss of two orthogonal rows", Exec, ACCRETE_HOST_EXECUTORS) {
   auto unit = Matrix<double>::zeros({2, 2});
@@ -60,3 +59,5 @@ TEST_CASE("what does not fit is refused") {
   Matrix<double> fits({2, 4});
   CHECK_THROWS_AS(Orthogonality{.temperature = 0.0}(exec, {}, features.cview(), fits.view()), ValueError);
 }
+
+}  // namespace accrete::test::orthogonality_test

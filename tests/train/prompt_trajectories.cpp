@@ -15,8 +15,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::prompt_trajectories_test {
 
 namespace {
 
@@ -165,3 +164,5 @@ TEST_CASE("fifty steps of CODA-Prompt over two tasks end where PyTorch's do, by 
 }
 
 TEST_CASE("fifty steps of DAP over two tasks end where PyTorch's do") { check_trajectory("dap", GeneratedPrompt<>{.pool = 3, .length = 2, .embedding_width = 3, .pull = 12.8}); }
+
+}  // namespace accrete::test::prompt_trajectories_test

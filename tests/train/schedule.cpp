@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace accrete::test {
+namespace accrete::test::schedule_test {
 namespace {
 
 static_assert(RateSchedule<AnyRate> && !RateSchedule<double>);
@@ -67,4 +67,4 @@ TEST_CASE("schedules without sense are refused") {
   CHECK_THROWS_WITH_AS(static_cast<void>(CodaRate{.epochs = 1}.rate(0)), "CodaRate: needs at least 2 steps (came: 1)", ValueError);
 }
 
-}  // namespace accrete::test
+}  // namespace accrete::test::schedule_test

@@ -15,8 +15,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::terms_test {
 
 namespace {
 
@@ -132,3 +131,5 @@ TEST_CASE("terms stand beside a loss: their names, settings and sums, and those 
   std::vector<Index> const label{0};
   CHECK(both(values.cview(), label, {0, 2}, d.view()) == CrossEntropy{}(values.cview(), label, {0, 2}, d.view()));
 }
+
+}  // namespace accrete::test::terms_test

@@ -13,8 +13,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::trajectories_test {
 
 namespace {
 
@@ -219,3 +218,5 @@ TEST_CASE("fifty steps of MOS, merged and pushed apart, and of SLCA++ end where 
   parts.start = LoraStart::uniform;  // the first values are those of the file
   check_trajectory<LinearHead>("slca_plus_plus", parts);
 }
+
+}  // namespace accrete::test::trajectories_test
