@@ -12,6 +12,8 @@
 #include "rows.cpp"
 #include "tokens.cpp"
 
+namespace accrete::test::kernels_test {
+
 TEST_CASE("without a device, CUDA's memory is refused with CUDA's own words") {
   if (CudaSystem::available()) { return; }
   CHECK_THROWS_AS((Vector<float, CudaSystem::Memory>({4})), DeviceError);
@@ -22,3 +24,5 @@ TEST_CASE("without a device, CUDA's memory is refused with CUDA's own words") {
     CHECK(std::string(error.what()).find("cuda_memory.cuh:") != std::string::npos);
   }
 }
+
+}  // namespace accrete::test::kernels_test
