@@ -49,7 +49,7 @@ struct Observation {
   std::vector<std::string> skipped;  ///< pictures that were left out, and why
   double train_seconds = 0.0;        ///< learning by gradient
   double statistics_seconds = 0.0;   ///< features, statistics and the head's closed form
-  /// |tuned - published| / |published| of the features of the task's pictures, where something below the head learns.
+  /// |tuned - published| / |published| of features of the task's pictures, where something below the head learns: of all that the head reads, else of 256.
   std::optional<double> feature_change;
 };
 
@@ -147,7 +147,7 @@ class Learner {
     expects(features.extent(0) == static_cast<Index>(labels.size()), "Learner::observe", "there must be one label per feature", features.extent(0), labels.size());
     TaskPlan plan = plan_task(classes_, tasks_seen_, labels);
     if (learns_now()) { fail<ValueError>("Learner::observe", "task ", tasks_seen_, " learns by gradient and needs examples, not features"); }
-    return finish_task(exec, std::move(plan), features);
+    return finish_task(exec, std::move(plan), features.extent(0), features);
   }
 
   /// Gives a learner that was loaded the pictures of a task it learned before, in the order of the tasks. Pictures are not part of a model file,
@@ -493,16 +493,19 @@ class Learner {
 
     Stopwatch const statistics;
     Beside averaged = beside(moved.backbone, moved.prompt, moved.merge);
-    FeatureSet set = features_of(exec, moved.backbone, moved.prompt, averaged, examples, reading);
-    check_features("Learner::observe", set.features.view(), moved.backbone.width() * (averaged ? 2 : 1));
+    FeatureSet set = learned_features(exec, moved.backbone, moved.prompt, averaged, examples, reading);
     std::optional<double> const change = learns_now() ? feature_change(exec, moved.backbone, set, examples, reading) : std::nullopt;
-    plan.keep(set.positions);
+    Index samples = examples.size();
+    if (reads_all(reading)) {
+      plan.keep(set.positions);
+      samples = set.features.extent(0);
+    }
     backbone_ = std::move(moved.backbone);
     prompt_state_ = std::move(moved.prompt);
     if (moved.head) { head_state_ = std::move(*moved.head); }
     merge_state_ = std::move(moved.merge);
     beside_ = std::move(averaged);
-    Observation seen = finish_task(exec, std::move(plan), set.features.view());
+    Observation seen = finish_task(exec, std::move(plan), samples, set.features.view());
     seen.skipped = std::move(set.skipped);
     seen.train_seconds = train_seconds;
     seen.statistics_seconds = statistics.seconds();
@@ -539,7 +542,7 @@ class Learner {
 
   /// Adds the statistics of a task and makes the plan true.
   template <class Exec>
-  Observation finish_task(Exec const& exec, TaskPlan plan, MatrixView<float const> features) {
+  Observation finish_task(Exec const& exec, TaskPlan plan, Index samples, MatrixView<float const> features) {
     bool const learned = learns_now();
     if constexpr (ClassifierHead<Head>) {
       head_.admit(head_state_, plan.classes.size());
@@ -555,7 +558,7 @@ class Learner {
     if (learned) { prompt_.end_task(prompt_state_, plan.task); }
     Observation seen;
     seen.task = plan.task;
-    seen.samples = features.extent(0);
+    seen.samples = samples;
     if constexpr (ReportsItsFit<Head>) { seen.notes = head_.notes(head_state_); }
     return seen;
   }
@@ -600,10 +603,32 @@ class Learner {
     }
   }
 
+  /// So many pictures tell how far learning moved their features, where the head has no use for those of all.
+  static constexpr Index watched = 256;
+  static constexpr bool tells_change = features_move && !SharesTrunk<Backbone>;  // what reads the trunk was not published
+
+  /// Whether the pass behind the learning reads every picture: for the head's statistics, or to tell which cannot be read.
+  [[nodiscard]] static bool reads_all(Reading const& reading) { return LearnsFromFeatures<Head> || reading.skip_bad; }
+
+  /// The features of a task after learning by gradient: of all pictures, of those watched, or of none.
+  template <class Exec>
+  [[nodiscard]] FeatureSet learned_features(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Beside const& averaged, Examples const& examples,
+                                            Reading const& reading) const {
+    if (!reads_all(reading)) {
+      if (!tells_change || !learns_now()) { return {}; }
+      FeatureSet seen = features_of(exec, backbone, prompt, std::nullopt, examples.evenly(watched), reading);
+      check_features("Learner::observe", seen.features.view(), backbone.width());
+      return seen;
+    }
+    FeatureSet all = features_of(exec, backbone, prompt, averaged, examples, reading);
+    check_features("Learner::observe", all.features.view(), backbone.width() * (averaged ? 2 : 1));
+    return all;
+  }
+
   /// How far the learning moved the features of the task's pictures.
   template <class Exec>
   [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& examples, Reading const& reading) {
-    if constexpr (!features_move || SharesTrunk<Backbone>) {  // what reads the trunk was not published
+    if constexpr (!tells_change) {
       return std::nullopt;
     } else {
       Index const width = tuned_part(backbone).width();
@@ -611,7 +636,8 @@ class Learner {
       if constexpr (requires { Backbone::begins_with_published; }) {
         return relative_feature_change(set.features.view(), behind, set.features.view(), 0, width);
       } else {
-        FeatureSet const published = extract_features(exec, backbone.trunk(), examples.subset(set.positions), reading);
+        Examples const read = reads_all(reading) ? examples : examples.evenly(watched);
+        FeatureSet const published = extract_features(exec, backbone.trunk(), read.subset(set.positions), reading);
         return relative_feature_change(set.features.view(), behind, published.features.view(), 0, width);
       }
     }

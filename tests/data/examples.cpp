@@ -49,6 +49,11 @@ TEST_CASE("classes and first examples keep the order of the sequence") {
   CHECK(all.first_per_class(2).indices() == Indices{0, 1, 2, 3, 5});
   CHECK(all.subset({4, 3, 1}).first_per_class(1).indices() == Indices{4, 1});
   CHECK(all.first_per_class(0).empty());
+  CHECK(all.evenly(3).indices() == Indices{0, 2, 4});
+  CHECK(all.evenly(4).indices() == Indices{0, 1, 3, 4});
+  CHECK(all.evenly(7).indices() == all.indices());
+  CHECK(all.subset({4, 3, 1}).evenly(2).indices() == Indices{4, 3});
+  CHECK(all.evenly(0).empty());
 }
 
 TEST_CASE("no examples at all are a valid sequence") {
@@ -66,6 +71,7 @@ TEST_CASE("positions and labels outside of what exists are refused") {
   CHECK_THROWS_AS(static_cast<void>(all.subset({0, 6})), ValueError);
   CHECK_THROWS_AS(static_cast<void>(all.of_classes({3})), ValueError);
   CHECK_THROWS_AS(static_cast<void>(all.first_per_class(-1)), ValueError);
+  CHECK_THROWS_AS(static_cast<void>(all.evenly(-1)), ValueError);
   CHECK_THROWS_AS(Examples(Source{.class_names = {"ant"}, .labels = {1}, .image = {}, .id = {}, .where = {}}), ValueError);
   CHECK_THROWS_AS(Examples(Source{.class_names = {"ant"}, .labels = {0}, .image = {}, .id = {}, .where = {}}), ValueError);
 }

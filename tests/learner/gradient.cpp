@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,15 @@ TEST_CASE_TEMPLATE("a learner that learns by gradient tells classes, and a file 
   CHECK(loaded.classes() == learner.classes());
   CHECK(loaded.settings() == learner.settings());
   CHECK(same_bits(loaded.predict(exec, second_task()).scores, learner.predict(exec, second_task()).scores));
+}
+
+TEST_CASE_TEMPLATE("after learning by gradient a head reads all pictures for its statistics; without any, few tell how far features moved", Method, Adapted, Tuned) {
+  Index most = 0;
+  Method learner = started<Method>(1);
+  Observation const seen = learner.observe(exec, striped_pictures({"ant", "bee"}, 150, 1), {.progress = [&](Index, Index total) { most = std::max(most, total); }});
+  CHECK(seen.samples == 300);
+  CHECK(most == (std::is_same_v<Method, Adapted> ? 300 : 256));
+  CHECK(seen.feature_change.value() > 0.0);
 }
 
 TEST_CASE_TEMPLATE("without a single epoch nothing below the head has moved, and APER says what SimpleCIL says", Method, Adapted) {

@@ -44,13 +44,13 @@ template <class Exec, class Exact>
   return best;
 }
 
-/// How many of 1,000 pictures get the same class from an executor in bfloat16 and in float32; -1 where the data set is not installed.
+/// How many of some pictures get the same class from an executor in bfloat16 and in float32; -1 where the data set is not installed.
 template <class Exec, class Exact>
-[[nodiscard]] Index agreeing(Exec const& exec, Exact const& exact) {
+[[nodiscard]] Index agreeing(Exec const& exec, Exact const& exact, Index pictures) {
   std::error_code ignored;
   if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist", ignored)) { return -1; }
-  auto const want = chosen_classes(exact, exact, 1000);
-  auto const got = chosen_classes(exec, exact, 1000);
+  auto const want = chosen_classes(exact, exact, pictures);
+  auto const got = chosen_classes(exec, exact, pictures);
   Index same = 0;
   for (std::size_t i = 0; i < want.size(); ++i) { same += want[i] == got[i] ? 1 : 0; }
   return same;

@@ -89,6 +89,15 @@ class Examples {
     return filtered([&](Index label) { return taken[static_cast<std::size_t>(label)]++ < n; });
   }
 
+  /// At most `n` examples at even distances, in the order of this sequence.
+  /// @throws ValueError  when n < 0
+  [[nodiscard]] Examples evenly(Index n) const {
+    if (n < 0) { fail<ValueError>("Examples::evenly", "the number of examples must not be negative, came ", n); }
+    std::vector<Index> chosen(static_cast<std::size_t>(std::min(n, size())));
+    for (std::size_t i = 0; i < chosen.size(); ++i) { chosen[i] = indices_[i * indices_.size() / chosen.size()]; }
+    return Examples(source_, std::move(chosen));
+  }
+
  private:
   Examples(std::shared_ptr<Source const> source, std::vector<Index> indices) : source_(std::move(source)), indices_(std::move(indices)) {}
 
