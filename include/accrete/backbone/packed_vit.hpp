@@ -44,8 +44,15 @@ class VitPacker {
   }
 
   [[nodiscard]] nn::ClassAttention<Exec> pack_class_attention() const {
+    std::string const name(nn::ClassAttentionForm::name);
     auto const token = parameters_(std::string(nn::ClassAttentionForm::token));
-    return nn::ClassAttention<Exec>(exec_, token.vector(), block(std::string(nn::ClassAttentionForm::name), shape_.depth - 1));  // one row is read, as of the last block
+    auto const gain = parameters_(name + ".norm1.weight");
+    auto const offset = parameters_(name + ".norm1.bias");
+    auto const weight = parameters_(name + ".attn.qkv.weight");
+    auto const bias = parameters_(name + ".attn.qkv.bias");
+    nn::FoldedClassAttention const folded(token.vector(), gain.vector(), offset.vector(), weight.matrix(3 * shape_.width), bias.vector(), shape_.heads);
+    nn::Mlp<Exec> mlp(linear(name + ".mlp.fc1", shape_.hidden), linear(name + ".mlp.fc2", shape_.width), shape_.activation);
+    return nn::ClassAttention<Exec>(exec_, token.vector(), folded, linear(name + ".attn.proj", shape_.width), norm(name + ".norm2"), std::move(mlp));
   }
 
  private:
@@ -164,8 +171,6 @@ template <class Exec>
   shape.hidden = nn::ClassAttentionForm::hidden(shape.width);
   shape.epsilon = nn::ClassAttentionForm::epsilon;
   shape.activation = nn::ClassAttentionForm::activation;
-  shape.layer_scale = false;
-  shape.pool = Pool::token;
   return detail::VitPacker<Exec>(exec, parameters, shape, nullptr).pack_class_attention();
 }
 

@@ -192,8 +192,10 @@ class VitPass {
     in_parts(stream.extent(0), stream.extent(1) + 1, [&](VitPass const& part, Index first, Index count) {
       auto const longer = model_.scratch.template lease<float>(Shape<3>{count, stream.extent(1) + 1, stream.extent(2)});
       kernels::insert_tokens(part.exec_, stream.slice(first, count), tails_.front()->token(), 0, longer.view());  // every tail puts its own there
+      auto const normed = model_.scratch.template lease<T>(longer.view().shape());
+      tails_.front()->template norm<T>(part.exec_, longer.view(), normed.view());  // which all share but for their token
       auto const side_by_side = features.slice(first, count).template reshaped<3>({count, static_cast<Index>(tails_.size()), stream.extent(2)});
-      for (std::size_t t = 0; t < tails_.size(); ++t) { tails_[t]->template forward<T>(part.exec_, longer.view(), static_cast<Index>(t), side_by_side, model_.scratch); }
+      for (std::size_t t = 0; t < tails_.size(); ++t) { tails_[t]->template forward<T>(part.exec_, normed.view(), static_cast<Index>(t), side_by_side, model_.scratch); }
     });
   }
 
