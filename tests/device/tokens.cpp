@@ -1,5 +1,6 @@
 #include "support/compare.hpp"
 #include "support/device.hpp"
+#include "support/samples.hpp"
 #include "support/tolerances.hpp"
 
 #include <accrete/kernels/tokens.hpp>
@@ -9,7 +10,6 @@
 #include <limits>
 
 namespace accrete::test::tokens_test {
-namespace {}  // namespace
 
 TEST_CASE_TEMPLATE("device patches follow the columns of a convolution's weight and leave out the border", Exec, ACCRETE_DEVICES) {
   ACCRETE_DEVICE_OR_SKIP(exec);
@@ -84,11 +84,12 @@ TEST_CASE_TEMPLATE("device tokens are inserted anywhere, shared or one set a seq
   }
 }
 
-TEST_CASE_TEMPLATE("device tokens are overwritten where asked and nowhere else", Exec, ACCRETE_DEVICES) {
-  ACCRETE_DEVICE_OR_SKIP(exec);
-  auto const tokens = normal<float>(66, Shape<3>{3, 6, 5});
+/// Rows 1 and 2 of every sequence, shared or one set a sequence.
+template <class T, class Exec>
+void check_overwriting(Exec const& exec) {
+  auto const tokens = in_scalar<T>(normal<float>(66, Shape<3>{3, 6, 5}));
   for (Index const sets : {1, 3}) {
-    auto const extra = normal<float>(67, Shape<3>{sets, 2, 5});
+    auto const extra = in_scalar<T>(normal<float>(67, Shape<3>{sets, 2, 5}));
     auto want = tokens;
     for (Index b = 0; b < 3; ++b) {
       for (Index i = 0; i < 2; ++i) {
@@ -100,6 +101,12 @@ TEST_CASE_TEMPLATE("device tokens are overwritten where asked and nowhere else",
     kernels::overwrite_tokens(exec, extra_there.view(), 1, there.view());
     CHECK(same_bits(on_host(exec, there), want));
   }
+}
+
+TEST_CASE_TEMPLATE("device tokens are overwritten where asked and nowhere else", Exec, ACCRETE_DEVICES) {
+  ACCRETE_DEVICE_OR_SKIP(exec);
+  check_overwriting<float>(exec);
+  check_overwriting<bfloat16>(exec);
 }
 
 TEST_CASE_TEMPLATE("the mean of device tokens is that of the rows from the first on", Exec, ACCRETE_DEVICES) {

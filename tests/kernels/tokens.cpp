@@ -14,7 +14,6 @@
 #include <limits>
 
 namespace accrete::test::tokens_test {
-namespace {}  // namespace
 
 TEST_CASE_TEMPLATE("patches lie row by row with channel, line and column in that order", Exec, ACCRETE_HOST_EXECUTORS) {
   for (int const threads : {1, 2}) {

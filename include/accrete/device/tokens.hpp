@@ -127,7 +127,7 @@ struct OverwrittenElement {
   }
 };
 
-template <class System, std::floating_point T>
+template <class System, class T>
 void overwrite_tokens_on(DeviceExecutor<System> const& exec, TensorView<T const, 3> extra, Index at, TensorView<T, 3> tokens) {
   Index const step = extra.extent(0) == 1 ? 0 : extra.extent(1);
   for_each_index(exec, "overwrite_tokens", tokens.extent(0) * extra.extent(1) * extra.extent(2),

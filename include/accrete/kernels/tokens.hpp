@@ -13,8 +13,11 @@ template <class Exec, class T>
 concept RunsTokens = requires(Exec const& exec, MatrixView<T const> rows, TensorView<T const, 3> from, TensorView<T, 3> to, Index at, MatrixView<T> pooled) {
   assemble_tokens_on(exec, rows, rows, rows, to);
   insert_tokens_on(exec, from, from, at, to);
-  overwrite_tokens_on(exec, from, at, to);
   mean_tokens_on(exec, from, at, pooled);
+};
+template <class Exec, class T>
+concept RunsOverwriting = requires(Exec const& exec, TensorView<T const, 3> from, TensorView<T, 3> to, Index at) {
+  overwrite_tokens_on(exec, from, at, to);
 };
 template <class Exec, class T>
 concept RunsTokenGradients = requires(Exec const& exec, TensorView<T const, 3> from, TensorView<T, 3> to, Index at, MatrixView<T const> rows, MatrixView<T> sums) {
@@ -68,7 +71,7 @@ struct InsertTokensFn {
 struct OverwriteTokensFn {
   template <class Exec, class T>
   void operator()(Exec const& exec, NonDeduced<TensorView<T const, 3>> extra, Index at, TensorView<T, 3> tokens) const {
-    static_assert(RunsTokens<Exec, T>, "kernels::overwrite_tokens has no body for this executor and this scalar");
+    static_assert(RunsOverwriting<Exec, T>, "kernels::overwrite_tokens has no body for this executor and this scalar");
     expects(extra.extent(0) == 1 || extra.extent(0) == tokens.extent(0), "overwrite_tokens", "extra must be [1 or B, L, D]", extra.extent(0), tokens.extent(0));
     expects(at >= 0 && at + extra.extent(1) <= tokens.extent(1) && extra.extent(2) == tokens.extent(2), "overwrite_tokens", "extra must lie inside the sequence", at, extra.extent(1),
             tokens.extent(1));
