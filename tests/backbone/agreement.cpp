@@ -2,8 +2,7 @@
 
 #include "support/executors.hpp"
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::agreement_test {
 
 TEST_CASE_TEMPLATE("in bfloat16 at least 995 of 1,000 pictures keep their class", Exec, ACCRETE_HOST_EXECUTORS) {
   Index const same = agreeing(Exec{.threads = 2, .precision = Precision::bfloat16}, Exec{.threads = 2}, 1000);
@@ -14,3 +13,5 @@ TEST_CASE_TEMPLATE("in bfloat16 at least 995 of 1,000 pictures keep their class"
   CAPTURE(same);
   CHECK(same >= 995);
 }
+
+}  // namespace accrete::test::agreement_test

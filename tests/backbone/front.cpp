@@ -8,8 +8,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::front_test {
 
 namespace {
 
@@ -102,3 +101,5 @@ TEST_CASE("a pass that learns may begin behind blocks that stand still, but not 
   VitTrainer<HostExecutor<>> moving(exec, tuned);
   CHECK_THROWS_AS(moving.forward_behind(tokens.cview(), 1, hook, whole.view(), {}), ValueError);
 }
+
+}  // namespace accrete::test::front_test

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
+namespace accrete::test::names_test {
 
 namespace {
 
@@ -96,3 +96,5 @@ TEST_CASE("a canonical name is spelled as the file spells its own") {
   CHECK(map.spelling("blocks.7.attn.qkv.weight") ==
         std::vector<std::string>{"vit.encoder.layer.7.attention.attention.query.weight", "vit.encoder.layer.7.attention.attention.key.weight", "vit.encoder.layer.7.attention.attention.value.weight"});
 }
+
+}  // namespace accrete::test::names_test

@@ -8,8 +8,7 @@
 
 #include <string>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::positions_test {
 
 namespace {
 
@@ -59,3 +58,5 @@ TEST_CASE("grids without patches are refused") {
   CHECK_THROWS_AS(static_cast<void>(resize_positions(Tensor<float, 3>({0, 2, 4}), 2, 2, PositionResize::plain)), ShapeError);
   CHECK_THROWS_AS(static_cast<void>(resize_positions(Tensor<float, 3>::zeros({2, 2, 4}), 0, 2, PositionResize::plain)), ShapeError);
 }
+
+}  // namespace accrete::test::positions_test

@@ -24,8 +24,7 @@
 #include <string>
 #include <string_view>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::tuned_gradients_test {
 
 namespace {
 
@@ -153,3 +152,5 @@ TEST_CASE("in double, squares of a batch are the squared gradients of its images
   check_squares(Ssf{});
   check_squares(ClassAttention{});
 }
+
+}  // namespace accrete::test::tuned_gradients_test

@@ -8,8 +8,7 @@
 #include <set>
 #include <thread>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::vit_test {
 
 TEST_CASE_TEMPLATE("features and the tokens after each block are those of the reference", Exec, ACCRETE_HOST_EXECUTORS) {
   check_golden_networks(Exec{});
@@ -187,3 +186,5 @@ TEST_CASE("the hash tells apart all that changes features") {
   add(options);
   CHECK(hashes.size() == 7);
 }
+
+}  // namespace accrete::test::vit_test

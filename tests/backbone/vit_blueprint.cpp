@@ -7,8 +7,7 @@
 
 #include <string>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::vit_blueprint_test {
 
 namespace {
 
@@ -224,3 +223,5 @@ TEST_CASE("a configuration that cannot be what it says is refused") {
     CHECK_THROWS_AS(static_cast<void>(VitConfig::parse(text, "config.json")), FileError);
   }
 }
+
+}  // namespace accrete::test::vit_blueprint_test

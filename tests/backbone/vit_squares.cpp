@@ -5,8 +5,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::vit_squares_test {
 
 namespace {
 
@@ -93,3 +92,5 @@ TEST_CASE("squares of a batch are those of its images one by one, and have the s
   };
   CHECK(same_bits(squares(1), squares(2)));
 }
+
+}  // namespace accrete::test::vit_squares_test

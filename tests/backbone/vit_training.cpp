@@ -3,8 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::vit_training_test {
 
 TEST_CASE_TEMPLATE("gradients of every tuning are those of autograd", Exec, ACCRETE_HOST_EXECUTORS) {
   check_tuned_gradients<float>(Exec{.threads = 2});
@@ -21,3 +20,5 @@ TEST_CASE_TEMPLATE("gradients of prompts and prefixes are those of autograd", Ex
 }
 
 TEST_CASE("in double, gradients of prompts and prefixes are those of autograd") { check_injected_gradients<double>(HostExecutor<EigenProducts>{.precision = Precision::float64}); }
+
+}  // namespace accrete::test::vit_training_test

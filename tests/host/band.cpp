@@ -12,8 +12,7 @@
 #include <algorithm>
 #include <limits>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::band_test {
 using kernels::Rotation;
 
 namespace {
@@ -128,3 +127,5 @@ TEST_CASE("band kernels refuse extents that do not fit") {
   CHECK_THROWS_AS(kernels::solve_band(exec, *kernels::factor_band(exec, form, 1.0), x.view()), ShapeError);
   CHECK_THROWS_AS((void)kernels::reduce_to_band(exec, SymmetricMatrix<double>()), ShapeError);
 }
+
+}  // namespace accrete::test::band_test

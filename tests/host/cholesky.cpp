@@ -9,8 +9,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::cholesky_test {
 
 namespace {
 
@@ -104,3 +103,5 @@ TEST_CASE_TEMPLATE("a symmetric matrix times a block of columns reads the lower 
     CHECK(std::all_of(part.begin(), part.begin() + width * 32, [](T value) { return value == T(0); }));
   }
 }
+
+}  // namespace accrete::test::cholesky_test

@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::double_product_test {
 
 TEST_CASE("products of rows and of columns are float64 sums, whatever the scalars") {
   HostExecutor<EigenProducts> const exec{.threads = 2};
@@ -40,3 +39,5 @@ TEST_CASE("products refuse extents that do not fit") {
   CHECK_THROWS_AS(kernels::row_products(exec, a.cview(), b.cview(), y.view()), ShapeError);
   CHECK_THROWS_AS(kernels::column_products(exec, a.cview(), b.cview(), y.view()), ShapeError);
 }
+
+}  // namespace accrete::test::double_product_test

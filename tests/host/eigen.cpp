@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
+namespace accrete::test::eigen_test {
 
 TEST_CASE("a tensor and its Eigen map share memory, row by row") {
   Matrix<float> x({2, 3});
@@ -41,3 +41,5 @@ TEST_CASE("an Eigen array shows itself as a view") {
   CHECK(as_tensor(v).extent(0) == 4);
   CHECK(as_tensor(v)(2) == 2.0);
 }
+
+}  // namespace accrete::test::eigen_test

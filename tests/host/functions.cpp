@@ -7,9 +7,8 @@
 #include <cmath>
 #include <limits>
 
+namespace accrete::test::functions_test {
 namespace {
-using namespace accrete;
-using namespace accrete::test;
 namespace simd = accrete::host::simd;
 
 template <class T, class Function>
@@ -85,3 +84,5 @@ TEST_CASE("QuickGELU and ReLU follow their formulas") {
             relu, [](double u) { return std::max(u, 0.0); }, -3.0, 3.0, absolute) == 0.0);
   CHECK(std::isnan(at(relu, std::numeric_limits<float>::quiet_NaN())));
 }
+
+}  // namespace accrete::test::functions_test

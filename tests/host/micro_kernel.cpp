@@ -6,8 +6,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::micro_kernel_test {
 
 TEST_CASE_TEMPLATE("the block kernel multiplies like three loops, for every width and both ways to read its scalars", T, float, double) {
   constexpr Index lanes = host::simd::lanes<T>;
@@ -37,3 +36,5 @@ TEST_CASE_TEMPLATE("the block kernel multiplies like three loops, for every widt
     }
   }
 }
+
+}  // namespace accrete::test::micro_kernel_test

@@ -12,8 +12,7 @@
 #include <thread>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::onednn_test {
 
 static_assert(Executor<HostExecutor<OneDnn>>);
 
@@ -72,3 +71,5 @@ TEST_CASE("bfloat16 weights keep their precision's name, whatever the processor 
   CHECK_THROWS_AS(kernels::product(exec, x.view(), packed, {}, y.view()), ValueError);
 }
 #endif
+
+}  // namespace accrete::test::onednn_test

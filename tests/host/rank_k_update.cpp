@@ -9,8 +9,7 @@
 
 #include <limits>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::rank_k_update_test {
 
 namespace {
 using Host = HostExecutor<EigenProducts>;
@@ -72,3 +71,5 @@ TEST_CASE("an update refuses rows of another width and takes no rows at all") {
   CHECK_THROWS_AS(kernels::outer_update(Host{}, narrow.cview(), gram.view()), ShapeError);
   CHECK_NOTHROW(kernels::rank_k_update(Host{}, 1.0, none.cview(), gram.view()));
 }
+
+}  // namespace accrete::test::rank_k_update_test

@@ -13,8 +13,7 @@
 #include <limits>
 #include <utility>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::ridge_solve_test {
 
 namespace {
 
@@ -100,3 +99,5 @@ TEST_CASE("a ridge solve refuses a negative ridge and extents that do not fit") 
   CHECK_THROWS_AS((void)kernels::ridge_solve(Host{}, problem.gram.view(), std::nan(""), problem.sums.cview(), weights.view()), ShapeError);
   CHECK_THROWS_AS((void)kernels::ridge_solve(Host{}, problem.gram.view(), 1.0, problem.sums.cview(), other.view()), ShapeError);
 }
+
+}  // namespace accrete::test::ridge_solve_test

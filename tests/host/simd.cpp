@@ -7,8 +7,8 @@
 #include <limits>
 #include <vector>
 
+namespace accrete::test::simd_test {
 namespace {
-using namespace accrete;
 namespace simd = accrete::host::simd;
 }  // namespace
 
@@ -57,3 +57,5 @@ TEST_CASE("bfloat16 is rounded and widened in vectors as it is one by one") {
     }
   }
 }
+
+}  // namespace accrete::test::simd_test

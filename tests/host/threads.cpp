@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-using namespace accrete;
+namespace accrete::test::threads_test {
 
 static_assert(Executor<HostExecutor<EigenProducts>>);
 
@@ -66,3 +66,5 @@ TEST_CASE("scratch is aligned, stays where it is while it suffices, and belongs 
   other.join();
   CHECK(elsewhere != first);
 }
+
+}  // namespace accrete::test::threads_test

@@ -6,8 +6,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::tile_product_test {
 namespace simd = accrete::host::simd;
 
 TEST_CASE_TEMPLATE("tiles of every size multiply, with the bits of one chain per element", T, float, double) {
@@ -55,3 +54,5 @@ TEST_CASE("columns fall into tiles evenly and completely") {
     }
   }
 }
+
+}  // namespace accrete::test::tile_product_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace accrete;
+namespace accrete::test::xtensor_test {
 
 TEST_CASE("a tensor and its xtensor array share memory, row by row") {
   Tensor<float, 3> x({2, 3, 4});
@@ -31,3 +31,5 @@ TEST_CASE("an xtensor array shows itself as a view, whether its rank is fixed or
   CHECK(as_tensor<2>(loose).data() == loose.data());
   CHECK_THROWS_AS(static_cast<void>(as_tensor<3>(loose)), ShapeError);
 }
+
+}  // namespace accrete::test::xtensor_test

@@ -10,8 +10,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::commands_test {
 using nlohmann::json;
 
 namespace {
@@ -171,3 +170,5 @@ TEST_CASE("a broken image stops a command, or is left out and named when it may 
   CHECK(finished.out.find("bad.png") != std::string::npos);
   CHECK(finished.out.find("1 images") != std::string::npos);
 }
+
+}  // namespace accrete::test::commands_test

@@ -10,8 +10,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::errors_test {
 
 namespace {
 
@@ -160,3 +159,5 @@ TEST_CASE("every bad input is one clear sentence, the right exit code and an unt
     CHECK(read_file(model) == before);
   }
 }
+
+}  // namespace accrete::test::errors_test

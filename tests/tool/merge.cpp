@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::merge_test {
 using nlohmann::json;
 
 namespace {
@@ -142,3 +141,5 @@ TEST_CASE("models learned by gradient merge by a rule, and what is refused leave
   CHECK(m.scores("a") == m.scores("ab"));
   CHECK(has(m.merged({m.at("statistics"), m.at("statistics")}), "1 of them in both"));
 }
+
+}  // namespace accrete::test::merge_test

@@ -17,8 +17,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::resume_test {
 using nlohmann::json;
 
 namespace {
@@ -186,3 +185,5 @@ TEST_CASE("every method runs, saves, and is found again by what its model says i
     CHECK(answer[0]["top"].size() == 3);
   }
 }
+
+}  // namespace accrete::test::resume_test

@@ -24,8 +24,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::class_attention_test {
 
 namespace {
 
@@ -342,3 +341,5 @@ TEST_CASE("a prompt that has the feature made of its own rows is refused") {
   CHECK_THROWS_AS(static_cast<void>(vit.features(exec, images.cview(), OwnRows{})), ValueError);
   CHECK_THROWS_AS(static_cast<void>(vit.training<float>(exec, vit.parameters(), 3)), ValueError);
 }
+
+}  // namespace accrete::test::class_attention_test

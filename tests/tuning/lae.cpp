@@ -11,8 +11,7 @@
 
 #include <algorithm>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::lae_test {
 
 namespace {
 
@@ -102,3 +101,5 @@ TEST_CASE("a prefix refuses a length of nothing and files that hold something el
   writer.write(folder / "file");
   CHECK_THROWS_AS(FixedPrefix{}.read(state, ModelReader::open(folder / "file", "test").scope("prompt")), FileError);
 }
+
+}  // namespace accrete::test::lae_test

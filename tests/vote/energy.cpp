@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-using namespace accrete;
+namespace accrete::test::energy_test {
 
 namespace {
 
@@ -85,3 +85,5 @@ TEST_CASE("a task chooses the temperature at which most of its own samples are r
   vote.fit(state);  // nothing was seen
   CHECK(state.temperatures == std::vector<double>{0.001, 0.4, 0.001});
 }
+
+}  // namespace accrete::test::energy_test

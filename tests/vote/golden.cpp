@@ -15,8 +15,7 @@
 #include <string>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::golden_test {
 
 namespace {
 
@@ -130,3 +129,5 @@ TEST_CASE("golden values: both free energies, the anchor that holds them, and it
     }
   }
 }
+
+}  // namespace accrete::test::golden_test

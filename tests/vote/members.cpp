@@ -12,8 +12,7 @@
 #include <limits>
 #include <vector>
 
-using namespace accrete;
-using namespace accrete::test;
+namespace accrete::test::members_test {
 
 namespace {
 
@@ -74,3 +73,5 @@ TEST_CASE_TEMPLATE("members must agree about their extents, and there must be on
   CHECK_THROWS_AS(Vote{}(std::vector<Matrix<float>>{}, scores.view()), ShapeError);
   CHECK_THROWS_AS(Vote{}(std::vector<Matrix<float>>{one_row({1.0F, 2.0F}), one_row({1.0F})}, scores.view()), ShapeError);
 }
+
+}  // namespace accrete::test::members_test
