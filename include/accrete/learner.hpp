@@ -493,8 +493,15 @@ class Learner {
 
     Stopwatch const statistics;
     Beside averaged = beside(moved.backbone, moved.prompt, moved.merge);
-    FeatureSet set = learned_features(exec, moved.backbone, moved.prompt, averaged, examples, reading);
-    std::optional<double> const change = learns_now() ? feature_change(exec, moved.backbone, set, examples, reading) : std::nullopt;
+    Beside const alone;
+    Beside const& heard = LearnsFromFeatures<Head> ? averaged : alone;
+    Examples const read = read_again(examples, reading);
+    FeatureSet set;
+    if (!read.empty()) {
+      set = features_of(exec, moved.backbone, moved.prompt, heard, read, reading);
+      check_features("Learner::observe", set.features.view(), moved.backbone.width() * (heard ? 2 : 1));
+    }
+    std::optional<double> const change = learns_now() ? feature_change(exec, moved.backbone, set, read, reading) : std::nullopt;
     Index samples = examples.size();
     if (reads_all(reading)) {
       plan.keep(set.positions);
@@ -610,24 +617,15 @@ class Learner {
   /// Whether the pass behind the learning reads every picture: for the head's statistics, or to tell which cannot be read.
   [[nodiscard]] static bool reads_all(Reading const& reading) { return LearnsFromFeatures<Head> || reading.skip_bad; }
 
-  /// The features of a task after learning by gradient: of all pictures, of those watched, or of none.
-  template <class Exec>
-  [[nodiscard]] FeatureSet learned_features(Exec const& exec, Backbone const& backbone, typename Prompt::State const& prompt, Beside const& averaged, Examples const& examples,
-                                            Reading const& reading) const {
-    if (!reads_all(reading)) {
-      if (!tells_change || !learns_now()) { return {}; }
-      FeatureSet seen = features_of(exec, backbone, prompt, std::nullopt, examples.evenly(watched), reading);
-      check_features("Learner::observe", seen.features.view(), backbone.width());
-      return seen;
-    }
-    FeatureSet all = features_of(exec, backbone, prompt, averaged, examples, reading);
-    check_features("Learner::observe", all.features.view(), backbone.width() * (averaged ? 2 : 1));
-    return all;
+  /// The pictures of a task whose features are read after learning by gradient: all, those watched, or none.
+  [[nodiscard]] Examples read_again(Examples const& examples, Reading const& reading) const {
+    if (reads_all(reading)) { return examples; }
+    return examples.evenly(tells_change && learns_now() ? watched : 0);
   }
 
   /// How far the learning moved the features of the task's pictures.
   template <class Exec>
-  [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& examples, Reading const& reading) {
+  [[nodiscard]] static std::optional<double> feature_change(Exec const& exec, Backbone const& backbone, FeatureSet const& set, Examples const& read, Reading const& reading) {
     if constexpr (!tells_change) {
       return std::nullopt;
     } else {
@@ -636,7 +634,6 @@ class Learner {
       if constexpr (requires { Backbone::begins_with_published; }) {
         return relative_feature_change(set.features.view(), behind, set.features.view(), 0, width);
       } else {
-        Examples const read = reads_all(reading) ? examples : examples.evenly(watched);
         FeatureSet const published = extract_features(exec, backbone.trunk(), read.subset(set.positions), reading);
         return relative_feature_change(set.features.view(), behind, published.features.view(), 0, width);
       }

@@ -23,7 +23,7 @@ if(ACCRETE_TEST_HEADERS)
   if(ACCRETE_DEVICE_SYSTEM STREQUAL "CUDA")
     accrete_test_headers(test_device_headers cu ${accrete_device_headers})
   else()
-    # Methods stand on the learner, whose parsing is nine tenths of theirs: for them it is parsed once.
+    # Methods stand on the learner, whose parsing is most of theirs: for them it is parsed once.
     set(accrete_method_headers ${accrete_headers})
     list(FILTER accrete_method_headers INCLUDE REGEX "include/accrete/method/")
     list(REMOVE_ITEM accrete_headers ${accrete_method_headers})

@@ -44,6 +44,7 @@ TEST_CASE_TEMPLATE("after learning by gradient a head reads all pictures for its
   CHECK(seen.samples == 300);
   CHECK(most == (std::is_same_v<Method, Adapted> ? 300 : 256));
   CHECK(seen.feature_change.value() > 0.0);
+  CHECK(started<Method>(0).observe(exec, striped_pictures({"ant", "bee"}, 150, 1)).feature_change.value() == 0.0);  // of the same pictures, before and after
 }
 
 TEST_CASE_TEMPLATE("without a single epoch nothing below the head has moved, and APER says what SimpleCIL says", Method, Adapted) {

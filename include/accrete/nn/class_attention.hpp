@@ -40,7 +40,7 @@ struct FoldedClassAttention {
   Matrix<float> value;       ///< [D, D] gain folded in
   Vector<float> value_bias;  ///< [D] offset folded in
 
-  /// @param[in] token, gain, offset [D];  @param[in] weight [3 D, D], bias [3 D] of query, key and value
+  /// @param[in] learned [D] the token;  @param[in] gain, offset [D] of the norm;  @param[in] weight [3 D, D], bias [3 D] of query, key and value
   FoldedClassAttention(VectorView<float const> learned, VectorView<float const> gain, VectorView<float const> offset, MatrixView<float const> weight, VectorView<float const> bias, Index heads)
       : token(learned.shape()), queries(Shape<2>{heads, learned.extent(0)}), value(Shape<2>{learned.extent(0), learned.extent(0)}), value_bias(learned.shape()) {
     Index const width = learned.extent(0);
