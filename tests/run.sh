@@ -11,7 +11,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1  # what was compiled in one clone serves the next
 need_packages g++ cmake ninja-build ccache \
   libeigen3-dev libxtensor-dev libdnnl-dev libthrust-dev nlohmann-json3-dev libcli11-dev libjpeg-dev libpng-dev zlib1g-dev \
-  doctest-dev dataset-fashion-mnist clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14
+  doctest-dev libbenchmark-dev dataset-fashion-mnist clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14
 
 # A CUDA toolkit that nobody put on the path still serves to compile the device kernels.
 if ! command -v nvcc >/dev/null 2>&1 && [ -x /usr/local/cuda/bin/nvcc ]; then

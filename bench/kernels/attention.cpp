@@ -1,4 +1,5 @@
 #include "../axes.hpp"
+#include "filled.hpp"
 #include "limit.hpp"
 
 #include <accrete/host/eigen_products.hpp>
@@ -13,20 +14,6 @@
 
 namespace accrete::bench {
 namespace {
-
-template <class T>
-Matrix<T> filled(Index rows, Index columns) {
-  Matrix<T> x({rows, columns});
-  for (Index i = 0; i < x.size(); ++i) {
-    float const value = static_cast<float>(i % 17 - 8) * 0.1F;
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      x.data()[i] = to_bfloat16(value);
-    } else {
-      x.data()[i] = static_cast<T>(value);
-    }
-  }
-  return x;
-}
 
 double flops(AttentionSize s) { return 4.0 * static_cast<double>(s.batch * s.heads * s.queries * s.keys * s.head_width); }
 

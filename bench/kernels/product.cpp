@@ -1,4 +1,5 @@
 #include "../axes.hpp"
+#include "filled.hpp"
 #include "limit.hpp"
 
 #include <accrete/host/eigen_products.hpp>
@@ -14,19 +15,6 @@ namespace {
 
 template <class T>
 constexpr char const* scalar_name = std::is_same_v<T, float> ? "f32" : "bf16";
-
-template <class T>
-Matrix<T> filled(Index rows, Index columns) {
-  Matrix<float> wide({rows, columns});
-  for (Index i = 0; i < wide.size(); ++i) { wide.data()[i] = static_cast<float>(i % 13 - 6) * 0.01F; }
-  if constexpr (std::is_same_v<T, float>) {
-    return wide;
-  } else {
-    Matrix<T> narrow(wide.shape());
-    std::transform(wide.begin(), wide.end(), narrow.begin(), [](float x) { return to_bfloat16(x); });
-    return narrow;
-  }
-}
 
 double flops(LinearSize size) { return 2.0 * static_cast<double>(size.rows) * static_cast<double>(size.inputs) * static_cast<double>(size.outputs); }
 

@@ -1,4 +1,5 @@
 #include "../axes.hpp"
+#include "filled.hpp"
 #include "limit.hpp"
 
 #include <accrete/host/eigen_products.hpp>
@@ -15,12 +16,6 @@ namespace accrete::bench {
 namespace {
 
 using Exec = HostExecutor<EigenProducts>;
-
-Matrix<float> filled(Index rows, Index columns) {
-  Matrix<float> x({rows, columns});
-  for (Index i = 0; i < x.size(); ++i) { x.data()[i] = static_cast<float>(i % 29 - 14) * 0.1F; }
-  return x;
-}
 
 void report_rows(benchmark::State& state, Index rows, Index bytes) {
   state.SetItemsProcessed(state.iterations() * rows);

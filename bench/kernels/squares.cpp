@@ -1,4 +1,5 @@
 #include "../axes.hpp"
+#include "filled.hpp"
 #include "limit.hpp"
 
 #include <accrete/host/eigen_products.hpp>
@@ -10,26 +11,11 @@
 
 #include <algorithm>
 #include <string>
-#include <type_traits>
 
 namespace accrete::bench {
 namespace {
 
 using Exec = HostExecutor<EigenProducts>;
-
-template <class T>
-Matrix<T> filled(Index rows, Index columns) {
-  Matrix<T> x({rows, columns});
-  for (Index i = 0; i < x.size(); ++i) {
-    auto const value = static_cast<float>(i % 29 - 14) * 0.01F;
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      x.data()[i] = to_bfloat16(value);
-    } else {
-      x.data()[i] = value;
-    }
-  }
-  return x;
-}
 
 double flops(SampledSize s) { return 2.0 * static_cast<double>(s.samples * s.rows * s.inputs * s.outputs); }
 

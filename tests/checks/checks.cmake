@@ -26,7 +26,7 @@ accrete_check(build_asan build.sh asan tested_core tested_io tested_data)
 # Both product engines live in every test program; what remains is that everything compiles and answers without oneDNN's headers.
 accrete_check(build_without_onednn build.sh omp tested_backbone)
 if(ACCRETE_CLANG_TIDY)
-  accrete_check(build_clang build.sh tidy test_headers test_static)
+  accrete_check(build_clang build.sh tidy test_headers test_static accrete_benchmarks)
 endif()
 include(CheckLanguage)
 check_language(CUDA)
