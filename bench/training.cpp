@@ -1,7 +1,8 @@
 // Steps of learning: forward, loss, backward, update, on one batch of made-up pictures under a cosine classifier of 100 classes.
-//   accrete_bench_training --backbone FILE --tuning full|adapter|lora|ssf|vpt-deep|l2p|dualprompt|coda-prompt|dap --batch B [--precision float32|bfloat16] [--threads N] [--steps K]
-//                          [--warmup W]
+//   accrete_bench_training --backbone FILE --tuning full|adapter|lora|ssf|vpt-deep|l2p|dualprompt|coda-prompt|dap|lae-adapter|lae-lora|lae-prefix --batch B
+//                          [--precision float32|bfloat16] [--threads N] [--steps K] [--warmup W]
 // The prompt methods run as published: query, prompted pass, loss of the ten classes of a first task, backward, clip, Adam.
+// So does LAE, in the second task, where the average follows: pass, loss of the task's ten classes, backward, Adam, average.
 // Prints one line of JSON for bench/peers/train_step.py.
 
 #include <accrete/accrete.hpp>
@@ -11,6 +12,9 @@
 #include <accrete/method/dap.hpp>
 #include <accrete/method/dualprompt.hpp>
 #include <accrete/method/l2p.hpp>
+#include <accrete/method/lae_adapter.hpp>
+#include <accrete/method/lae_lora.hpp>
+#include <accrete/method/lae_prefix.hpp>
 #include <accrete/train/groups.hpp>
 #include <accrete/train/loss/cross_entropy.hpp>
 #include <accrete/train/query_source.hpp>
@@ -223,7 +227,91 @@ nlohmann::json measure_prompt(Case const& wanted) {
   return report;
 }
 
+/// A step of the second of ten tasks.
+template <class Method>
+nlohmann::json measure_lae(Case const& wanted) {
+  constexpr Index of_task = classes / 10;
+  constexpr TaskInfo task{.index = 1, .first_class = of_task, .classes = of_task};
+  auto const settings = Method{}.standard().seeded(1);
+  Vit<std::remove_cvref_t<decltype(settings.tuning)>> const vit(Vit<>::load(wanted.backbone), settings.tuning, Method::Settings::tuning_key(1));
+  VitShape const& shape = vit.shape();
+  auto const& prompt = settings.prompt;
+  typename std::remove_cvref_t<decltype(prompt)>::State prompt_state;
+  LinearHead::State head_state;
+  settings.head.head.admit(head_state, {.index = 0, .first_class = 0, .classes = of_task}, shape.width);
+  settings.head.head.admit(head_state, task, shape.width);
+  let_competitors_learn(head_state.parameters(), {of_task, of_task});
+
+  auto hook = [&] {
+    if constexpr (Method::by_prompt) {
+      prompt.fit_place(prompt_state, prompt_place(vit));
+      return prompt.learning_hook(wanted.exec, prompt_state);
+    } else {
+      return NoHook{};
+    }
+  }();
+  auto const& module = [&]() -> ParameterStore<float> const& {
+    if constexpr (Method::by_prompt) {
+      return prompt_state.parameters();
+    } else {
+      return vit.parameters();
+    }
+  }();
+  Adam const& adam = settings.protocol.optimizer;
+  LearningPart<Adam> module_part(adam, "module", module);
+  LearningPart<Adam> head_part(adam, "head", head_state.parameters());
+  ParameterStore<float> d_module = module;
+  ParameterStore<float> d_head = head_state.parameters();
+  auto const& merge = settings.merge;
+  typename Method::Merge::State average;
+  merge.begin_task(average, module, task);
+  VitTrainer<HostExecutor<>> trainer(wanted.exec, vit);
+  ParameterGroup const group{.role = ""};
+  ConstantRate const rate{settings.protocol.training.rate};
+
+  auto const images = pictures(wanted, shape);
+  auto labels = classes_of(wanted, of_task);
+  for (Index& label : labels) { label += of_task; }
+  Matrix<float> features({wanted.batch, shape.width});
+  Matrix<float> d_features(features.shape());
+  Matrix<float> logits({wanted.batch, 2 * of_task});
+  Matrix<float> d_logits(logits.shape());
+  nlohmann::json report{{"tuning", wanted.tuning}, {"seconds_per_step", nlohmann::json::array()}, {"loss", nlohmann::json::array()}};
+  for (Index k = 0; k < wanted.warmup + wanted.steps; ++k) {
+    Stopwatch const watch;
+    trainer.zero_gradients();
+    std::fill(d_head.values().begin(), d_head.values().end(), 0.0F);
+    trainer.forward(images.cview(), hook, features.view(), {});
+    settings.head.logits(wanted.exec, head_part.values(), features.cview(), logits.view());
+    double const loss = CrossEntropy{}(logits.cview(), labels, {of_task, of_task}, d_logits.view());
+    settings.head.backward(wanted.exec, head_part.values(), features.cview(), d_logits.cview(), d_features.view(), d_head);
+    trainer.backward(d_features.cview(), hook);
+    if constexpr (Method::by_prompt) {
+      hook.collect(d_module);
+      module_part.attach(std::as_const(d_module).values());
+    } else {
+      module_part.attach(trainer.gradients());
+    }
+    head_part.attach(std::as_const(d_head).values());
+    module_part.step(std::span(&group, 1), rate, 0);
+    head_part.step(std::span(&group, 1), rate, 0);
+    merge.after_step(wanted.exec, average, module_part.values());
+    if constexpr (Method::by_prompt) {
+      hook.refresh(module_part.values());
+    } else {
+      trainer.refresh(module_part.values());
+    }
+    if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
+    report["loss"].push_back(loss);
+  }
+  report["peak_rss_bytes"] = peak_rss_bytes();
+  return report;
+}
+
 nlohmann::json run(Case const& wanted) {
+  if (wanted.tuning == "lae-adapter") { return measure_lae<method::LaeAdapter>(wanted); }
+  if (wanted.tuning == "lae-lora") { return measure_lae<method::LaeLora>(wanted); }
+  if (wanted.tuning == "lae-prefix") { return measure_lae<method::LaePrefix>(wanted); }
   if (wanted.tuning == "l2p") { return measure_prompt<method::L2p>(wanted); }
   if (wanted.tuning == "dualprompt") { return measure_prompt<method::Dualprompt>(wanted); }
   if (wanted.tuning == "coda-prompt") { return measure_prompt<method::CodaPrompt>(wanted); }

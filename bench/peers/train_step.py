@@ -3,7 +3,8 @@
 Both get the same weights and learn the same tensors (tunings.py) under a cosine classifier of 100 classes, with SGD,
 momentum 0.9, decay 5e-4. The prompt methods, by their own names, are the first task of ten under a linear classifier of
 100 classes, in their published sizes: query without prompts, prompted forward, cross-entropy of ten columns and pull of
-the keys, backward, clip, Adam. Every round starts a fresh process for each, in turn, so that the largest resident memory is
+the keys, backward, clip, Adam. LAE is its second task of ten, where the average follows every step: forward, cross-entropy
+of ten columns, backward, Adam, average. Every round starts a fresh process for each, in turn, so that the largest resident memory is
 that of the one job, and what slows the machine down slows all of them down. `at start` is what of that memory PyTorch
 takes before there is a network.
 
@@ -29,6 +30,7 @@ from tunings import ADAPTER, LORA, TOKENS, CosineHead, tune  # noqa: E402
 MODELS = {"vit_tiny_patch16_224": 16, "vit_base_patch16_224": 8}  # batch
 TUNINGS = ("full", "adapter", "lora", "ssf", "vpt-deep")
 PROMPTS = ("l2p", "dualprompt", "coda-prompt", "dap")
+MIXTURES = ("lae-adapter", "lae-lora", "lae-prefix")
 PRECISIONS = ("float32", "bfloat16")
 CLASSES, PAUSE = 100, 0.5
 
@@ -86,6 +88,30 @@ def prompt_step(options, model, random):
     return step
 
 
+def lae_step(options, model, random):
+    import numpy as np
+    import torch
+    from mixture_methods import METHODS
+    from reference import mixing
+
+    settings, draw, of_task = METHODS[options.tuning], np.random.RandomState(1), CLASSES // 10
+    model.requires_grad_(False)
+    p = settings.mixture.start(draw, model) | settings.mixture.head(draw, CLASSES, model.embed_dim)
+    learning = mixing.LaeLearning(settings.mixture, p, mixing.copied(mixing.module_of(p)), settings.rate)
+    x, y = pictures(options, model, random), of_task + torch.arange(options.batch) % of_task
+
+    def step() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            loss = mixing.slice_loss(settings.mixture(model, p, x), p, y, of_task, 2 * of_task)
+        learning.step(loss)
+        return float(loss.detach())
+
+    return step
+
+
+STEPS = dict.fromkeys(TUNINGS, tuning_step) | dict.fromkeys(PROMPTS, prompt_step) | dict.fromkeys(MIXTURES, lae_step)
+
+
 def pytorch(options) -> dict:
     """What a child does: the steps of one case."""
     import torch
@@ -96,7 +122,7 @@ def pytorch(options) -> dict:
     before = resident()
     random = torch.Generator().manual_seed(1)
     model = load_network(options.backbone).train()
-    step = prompt_step(options, model, random) if options.tuning in PROMPTS else tuning_step(options, model, random)
+    step = STEPS[options.tuning](options, model, random)
 
     seconds, losses = [], []
     for k in range(options.warmup + options.steps):
@@ -148,17 +174,20 @@ def show(result: dict, options) -> None:
               f"{row['time_ratio']:6.2f}x {row['peak_rss_bytes'] / 1e6:9.0f} {row['memory_ratio']:6.2f}x {row['rss_before_bytes'] / 1e6:9.0f}   {row['loss'][0]:.4f} {row['loss'][-1]:.4f}")
 
 
-def prompts_of(tunings: str) -> dict:
-    """Settings of the prompt methods among them"""
-    from prompt_methods import METHODS
+def settings_of(tunings: str) -> dict:
+    """Of the methods among them"""
+    import mixture_methods
+    import prompt_methods
 
-    return {name: asdict(METHODS[name].prompts) for name in tunings.split(",") if name in PROMPTS}
+    names = tunings.split(",")
+    return {name: asdict(prompt_methods.METHODS[name].prompts) for name in names if name in PROMPTS} | {
+        name: asdict(mixture_methods.METHODS[name].mixture) for name in names if name in MIXTURES}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--models", default=",".join(MODELS))
-    arguments.add_argument("--tunings", default=",".join(TUNINGS), help="of " + ", ".join(TUNINGS + PROMPTS))
+    arguments.add_argument("--tunings", default=",".join(TUNINGS), help="of " + ", ".join(STEPS))
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--steps", type=int, default=5, help="timed steps of a process")
     arguments.add_argument("--warmup", type=int, default=2, help="steps before them")
@@ -169,7 +198,7 @@ def main() -> None:
     child = arguments.add_argument_group("one case in this process, as the script calls itself")
     child.add_argument("--child", action="store_true")
     child.add_argument("--backbone", type=Path)
-    child.add_argument("--tuning", choices=TUNINGS + PROMPTS)
+    child.add_argument("--tuning", choices=list(STEPS))
     child.add_argument("--batch", type=int)
     child.add_argument("--precision", choices=PRECISIONS)
     options = arguments.parse_args()
@@ -177,7 +206,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(pytorch(options)))
         return
-    for given, known in ((options.models, MODELS), (options.tunings, TUNINGS + PROMPTS)):
+    for given, known in ((options.models, MODELS), (options.tunings, STEPS)):
         if unknown := set(given.split(",")) - set(known):
             arguments.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     options.executable = program(options.build, "accrete_bench_training")
@@ -189,7 +218,7 @@ def main() -> None:
     from safetensors.torch import save_file
 
     report = {"machine": machine(), "threads": options.threads, "rounds": options.rounds, "steps": options.steps, "warmup": options.warmup,
-              "adapter": ADAPTER, "lora": LORA | {"targets": "q, k, v"}, "vpt_tokens": TOKENS, "prompts": prompts_of(options.tunings), "results": [],
+              "adapter": ADAPTER, "lora": LORA | {"targets": "q, k, v"}, "vpt_tokens": TOKENS, "methods": settings_of(options.tunings), "results": [],
               "versions": {m.__name__: m.__version__ for m in (torch, timm)}}
     print(f"adapter {ADAPTER}, LoRA on q, k, v {LORA}, {TOKENS} prompt tokens")
     with tempfile.TemporaryDirectory() as folder:

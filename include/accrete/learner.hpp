@@ -10,8 +10,8 @@
 #include <accrete/head/concept.hpp>
 #include <accrete/head/united_classes.hpp>
 #include <accrete/io/model_file.hpp>
-#include <accrete/merge/models.hpp>
 #include <accrete/merge/none.hpp>
+#include <accrete/merge/parameter_merge.hpp>
 #include <accrete/metric/accuracy.hpp>
 #include <accrete/metric/resources.hpp>
 #include <accrete/prediction.hpp>
@@ -107,8 +107,6 @@ class Learner {
   static constexpr bool features_move = by_gradient && features_learn<Backbone, Prompt>;
   /// Whether features of one image differ from task to task, so that a cache of them is of no use.
   static constexpr bool features_keep_moving = features_move && Protocol::trains == Trains::every_task && (!BanksTunings<Backbone> || SharesTrunk<Backbone>);
-  /// Whether something of the backbone learns.
-  static constexpr bool tunes = by_gradient && !std::is_same_v<TuningOf<Backbone>, Frozen>;
   /// Whether a picture needs few of the backbone's networks, which the head names one by one.
   static constexpr bool asks_for_features = BanksTunings<Backbone> && AsksForFeatures<Head>;
 
@@ -306,13 +304,7 @@ class Learner {
   static constexpr bool merges_parameters = UnitesRows<Head> && !BanksTunings<Backbone>;
 
   /// Whether there is Fisher information of a task that was learned, for `ModelRule::fisher`.
-  [[nodiscard]] bool holds_fisher() const {
-    if constexpr (NeedsFisher<Merge>) {
-      return merge_state_.previous != nullptr;
-    } else {
-      return false;
-    }
-  }
+  [[nodiscard]] bool holds_fisher() const { return parts().holds_fisher(); }
 
   /// Merges what another learner of the same kind learned by gradient: parameters of the backbone and of the prompt, and the rows of the head. Classes unite by name: rows that
   /// both know are merged, those of new classes are taken over behind the first's, with a new task for each of the second's tasks (`unite_classes`).
@@ -323,37 +315,16 @@ class Learner {
   ///         nothing, or Fisher information that is asked for and not there. Nothing is changed then
   template <class Exec>
   ModelMergeReport merge(Exec const& /*exec*/, Learner const& other, ModelMerge const& how) requires merges_parameters {
-    how.check(other.classes_.size());
-    check_mergeable(other, how);
-    UnitedClasses united = unite_classes(classes_, tasks_seen_, other.classes_, how);
-    ModelMergeReport report{.rows = merged_rows(std::as_const(head_state_).parameters(), united, how), .classes = united.classes.size(), .both = united.both(), .added = united.added()};
-    typename Merge::State merged = merge_state_;
-    if constexpr (AddsMergeStates<Merge>) { merge_.add(merged, other.merge_state_); }
-    Backbone backbone = backbone_;
-    if constexpr (tunes) {
-      ParameterStore<float> network =
-          merged_part<false>(tuned_part(backbone_).parameters(), tuned_part(other.backbone_).parameters(), other, how, merged, report.network_tensors, report.network_numbers);
-      tuned_part(backbone).assign(std::move(network));
-    }
-    typename Prompt::State prompt = prompt_state_;
-    if constexpr (LearnedPrompt<Prompt>) {
-      auto const& own = prompt_state_.parameters();
-      auto const& others = other.prompt_state_.parameters();
-      if (has_more_rows("the prompts", own, others, how)) { prompt = other.prompt_state_; }
-      prompt.parameters() = merged_part<true>(own, others, other, how, merged, report.prompt_tensors, report.prompt_numbers);
-    }
-    typename Head::State head = head_state_;
-    head_.unite(head, other.head_state_, united, how);
-    Beside averaged = beside(backbone, prompt, merged);
-
-    backbone_ = std::move(backbone);
-    prompt_state_ = std::move(prompt);
-    head_state_ = std::move(head);
-    merge_state_ = std::move(merged);
+    auto merged = ParameterMerge<Backbone, Prompt, Head, Merge>{parts(), other.parts(), how}();
+    Beside averaged = beside(merged.backbone, merged.prompt, merged.merge);
+    backbone_ = std::move(merged.backbone);
+    prompt_state_ = std::move(merged.prompt);
+    head_state_ = std::move(merged.head);
+    merge_state_ = std::move(merged.merge);
     beside_ = std::move(averaged);
-    classes_ = std::move(united.classes);
-    tasks_seen_ += static_cast<Index>(united.tasks.size());
-    return report;
+    classes_ = std::move(merged.classes);
+    tasks_seen_ += merged.tasks;
+    return merged.report;
   }
 
   /// Removes a class as if it had never been learned.
@@ -640,80 +611,8 @@ class Learner {
     }
   }
 
-  /// What two learners must share before their parameters merge.
-  void check_mergeable(Learner const& other, ModelMerge const& how) const requires merges_parameters {
-    if (classes_.size() == 0 || other.classes_.size() == 0) { fail<ValueError>("Learner::merge", "both must have learned a class (came: ", classes_.size(), " and ", other.classes_.size(), ")"); }
-    auto const& network = tuned_part(backbone_);
-    auto const& others = tuned_part(other.backbone_);
-    check_same("backbones", trunk_hash(network), trunk_hash(others));
-    check_same("preprocessings", backbone_.preprocessing().text(), other.backbone_.preprocessing().text());
-    std::vector<ParameterStore<float> const*> stores{&std::as_const(head_state_).parameters()};
-    if constexpr (tunes) {
-      check_same("tunings", texts_of(tuning_settings(backbone_)), texts_of(tuning_settings(other.backbone_)));
-      check_same_segments("the tunings", network.parameters(), others.parameters());
-      stores.push_back(&network.parameters());
-    }
-    if constexpr (LearnedPrompt<Prompt>) {
-      check_same("prompts", texts_of(prompt_), texts_of(other.prompt_));
-      if constexpr (HasSlotsOfTasks<Prompt>) { check_same_tasks(classes_, other.classes_); }
-      bool const grows = has_more_rows("the prompts", prompt_state_.parameters(), other.prompt_state_.parameters(), how);
-      auto const& segments = prompt_state_.parameters().segments();
-      if (grows && !std::all_of(segments.begin(), segments.end(), [&](ParameterSegment const& segment) { return how.takes(segment); })) {
-        fail<ValueError>("Learner::merge", "the second prompt has more rows, which come with all of the prompt or not at all");
-      }
-      stores.push_back(&prompt_state_.parameters());
-    }
-    check_patterns(how, stores);
-    if (how.rule == ModelRule::fisher && !(holds_fisher() && other.holds_fisher())) {
-      fail<ValueError>("Learner::merge", "the ", holds_fisher() ? "second" : "first", " learner holds no Fisher information; those do that merge by it (FisherMerge) and have learned a task");
-    }
-  }
-
-  /// The parts of both that a rule merges, and what the merge rule keeps of them.
-  template <bool OfPrompt>
-  [[nodiscard]] ParameterStore<float> merged_part(ParameterStore<float> const& own, ParameterStore<float> const& others, Learner const& other, ModelMerge const& how, typename Merge::State& state,
-                                                  Index& tensors, Index& numbers) const {
-    auto result = merged_models(OfPrompt ? "the prompts" : "the tunings", own, others, how, tensors, numbers);
-    if constexpr (AveragesBeside<Merge>) {
-      auto const& average = merge_state_.averaged();
-      auto const& others_average = other.merge_state_.averaged();
-      if (MergedPart<Merge>::of_prompt == OfPrompt && (average.size() > 0 || others_average.size() > 0)) {
-        Index nothing = 0;
-        state.assign(merged_models("the averages", average.size() > 0 ? average : own, others_average.size() > 0 ? others_average : others, how, nothing, nothing));
-      }
-    }
-    if constexpr (NeedsFisher<Merge>) {
-      if (MergedPart<Merge>::of_prompt == OfPrompt && how.rule == ModelRule::fisher) {
-        auto fisher = *state.previous;
-        merge_spans_by_fisher(result, own, spans_of_part<MergedPart<Merge>>(own), others, spans_of_part<MergedPart<Merge>>(others), fisher.view(), other.merge_state_.previous->cview(), how);
-        state.previous = std::make_shared<Vector<float> const>(std::move(fisher));
-      }
-    }
-    return result;
-  }
-
-  template <class Network>
-  [[nodiscard]] static std::string trunk_hash(Network const& network) {
-    if constexpr (requires { network.trunk(); }) {
-      return network.trunk().hash();
-    } else {
-      return network.hash();
-    }
-  }
-
-  /// Settings but for seeds, which draw what is learned over.
-  template <class Policy>
-  [[nodiscard]] static std::string texts_of(Policy const& policy) {
-    std::string texts;
-    for (auto const& setting : settings_of(policy)) {
-      if (!setting.name.ends_with("seed")) { texts += message(texts.empty() ? "" : " ", setting.name, '=', setting.text(policy)); }
-    }
-    return texts;
-  }
-
-  static void check_same(std::string_view what, std::string const& own, std::string const& others) {
-    if (own != others) { fail<ValueError>("Learner::merge", "the ", what, " differ: ", own, " and ", others); }
-  }
+  /// What merging reads of this learner.
+  [[nodiscard]] LearnedParts<Backbone, Prompt, Head, Merge> parts() const { return {backbone_, prompt_, head_, merge_, prompt_state_, head_state_, merge_state_, classes_, tasks_seen_}; }
 
   void check_learned() const {
     if (classes_.size() == 0) { fail<ValueError>("Learner::predict", "there is no class to choose from; observe a task first"); }

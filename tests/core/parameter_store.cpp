@@ -51,6 +51,22 @@ TEST_CASE("segments keep their shape and begin at a cache line") {
   CHECK_FALSE(store.contains("tail"));
 }
 
+TEST_CASE("many segments added at once are those added one by one, or none is") {
+  Store const wanted = filled();
+  Store store;
+  CHECK(store.add(wanted.segments().front()) == 0);
+  CHECK(store.add_all({wanted.segments().begin() + 1, wanted.segments().end()}) == 1);
+  for (auto const& segment : wanted.segments()) {
+    auto const values = wanted.values(segment.name);
+    std::copy(values.begin(), values.end(), store.values(segment.name).begin());
+  }
+  CHECK(store == wanted);
+  CHECK_THROWS_AS(store.add_all({{"more", {2}, "head"}, {"keys", {2}, "key"}}), ValueError);
+  CHECK_THROWS_AS(store.add_all({{"more", {2}, "head"}, {"more", {2}, "head"}}), ValueError);
+  CHECK_THROWS_AS(store.add_all({{"more", {2}, "head"}, {"rows", {2}, "head", -1, true, 0, 3}}), ShapeError);
+  CHECK(store == wanted);
+}
+
 TEST_CASE("what is frozen lies outside of every trainable span") {
   Store store = filled();
   Store const before = store;

@@ -275,7 +275,9 @@ class Vit {
     if constexpr (!std::is_same_v<T, double>) {
       if (leaves_large_layers(parameters_, depth())) { ready = trunk().packed(exec); }
     }
-    return VitTraining<Exec, T>(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form(), read_rows, ready.get());
+    VitTraining<Exec, T> stage(exec, shape(), published.positioned(), nn::LayerParameters<SumScalar<T>>(read, parameters), tuning_.form(), read_rows, ready.get());
+    shared_->checkpoint.forget();  // what stands still was packed, what learns was copied
+    return stage;
   }
 
   /// The plain pass with all its tokens.

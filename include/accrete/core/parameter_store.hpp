@@ -52,15 +52,30 @@ class ParameterStore {
   /// @returns its number
   /// @throws ValueError  for an empty or used name;  ShapeError  when a shape has no axis, a negative extent, or the trainable rows leave it;  nothing is changed then
   Index add(ParameterSegment segment) {
-    if (segment.name.empty()) { fail<ValueError>("ParameterStore::add", "a segment needs a name"); }
-    if (position(segment.name) != segments_.size()) { fail<ValueError>("ParameterStore::add", "there is a segment '", segment.name, "' already"); }
-    check_rows(segment, segment.first_trainable, segment.trainable_rows);
-    Index const first = aligned(values_.size());
-    auto wider = resized(first + segment.elements());
-    segments_.push_back(std::move(segment));
-    offsets_.push_back(first);
-    values_ = std::move(wider);
-    return size() - 1;
+    std::vector<ParameterSegment> alone;
+    alone.push_back(std::move(segment));
+    return add_all(std::move(alone));
+  }
+
+  /// The same for many: the buffer moves once instead of once for each.
+  /// @returns the number of the first
+  Index add_all(std::vector<ParameterSegment> segments) {
+    std::vector<ParameterSegment> all = segments_;
+    std::vector<Index> offsets = offsets_;
+    Index end = values_.size();
+    for (ParameterSegment& segment : segments) {
+      if (segment.name.empty()) { fail<ValueError>("ParameterStore::add", "a segment needs a name"); }
+      if (position(all, segment.name) != all.size()) { fail<ValueError>("ParameterStore::add", "there is a segment '", segment.name, "' already"); }
+      check_rows(segment, segment.first_trainable, segment.trainable_rows);
+      offsets.push_back(aligned(end));
+      end = offsets.back() + segment.elements();
+      all.push_back(std::move(segment));
+    }
+    Index const first = size();
+    values_ = resized(end);
+    segments_ = std::move(all);
+    offsets_ = std::move(offsets);
+    return first;
   }
 
   /// Gives a segment more rows at its end; the new rows are zero and frozen, all other values stay.
@@ -180,7 +195,8 @@ class ParameterStore {
   /// @throws FileError, ValueError, ShapeError  when something is missing or does not fit
   template <class Reader>
   [[nodiscard]] static ParameterStore read(Reader const& reader) {
-    ParameterStore store;
+    std::vector<ParameterSegment> segments;
+    std::vector<Vector<T>> values;
     for (std::string const& name : reader.template setting<std::vector<std::string>>("segments")) {
       auto const scope = reader.scope(name);
       auto const trainable = scope.template setting<std::vector<Index>>("trainable");
@@ -193,10 +209,12 @@ class ParameterStore {
                                trainable[0],
                                trainable[1]};
       check_rows(segment, segment.first_trainable, segment.trainable_rows);
-      auto const values = scope.template tensor<T, 1>("values", Shape<1>{segment.elements()});
-      auto const number = static_cast<std::size_t>(store.add(std::move(segment)));
-      std::copy(values.begin(), values.end(), store.values_.data() + store.offsets_[number]);
+      values.push_back(scope.template tensor<T, 1>("values", Shape<1>{segment.elements()}));
+      segments.push_back(std::move(segment));
     }
+    ParameterStore store;
+    store.add_all(std::move(segments));
+    for (std::size_t i = 0; i < values.size(); ++i) { std::copy(values[i].begin(), values[i].end(), store.values_.data() + store.offsets_[i]); }
     return store;
   }
 
@@ -225,9 +243,10 @@ class ParameterStore {
     return shape;
   }
 
-  [[nodiscard]] std::size_t position(std::string_view name) const {
-    auto const place = std::find_if(segments_.begin(), segments_.end(), [name](ParameterSegment const& segment) { return segment.name == name; });
-    return static_cast<std::size_t>(place - segments_.begin());
+  [[nodiscard]] std::size_t position(std::string_view name) const { return position(segments_, name); }
+  [[nodiscard]] static std::size_t position(std::vector<ParameterSegment> const& segments, std::string_view name) {
+    auto const place = std::find_if(segments.begin(), segments.end(), [name](ParameterSegment const& segment) { return segment.name == name; });
+    return static_cast<std::size_t>(place - segments.begin());
   }
 
   [[nodiscard]] std::size_t checked(std::string_view name) const {

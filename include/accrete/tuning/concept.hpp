@@ -48,10 +48,15 @@ concept LeavesTrunk = BackboneTuning<T> && requires {
 };
 
 namespace detail {
+/// A segment that learns as a whole.
+[[nodiscard]] inline ParameterSegment learned_segment(std::string name, std::vector<Index> shape, std::string role = "backbone") {
+  Index const rows = shape.front();
+  return {.name = std::move(name), .shape = std::move(shape), .role = std::move(role), .task = -1, .decays = true, .first_trainable = 0, .trainable_rows = rows};
+}
+
 /// Adds a segment that learns as a whole and returns its values.
 inline VectorView<float> declare_segment(ParameterStore<float>& store, std::string const& name, std::vector<Index> shape, std::string role = "backbone") {
-  Index const rows = shape.front();
-  store.add({.name = name, .shape = std::move(shape), .role = std::move(role), .task = -1, .decays = true, .first_trainable = 0, .trainable_rows = rows});
+  store.add(learned_segment(name, std::move(shape), std::move(role)));
   ParameterSpan const span = store.trainable().back();
   return store.view(span);
 }

@@ -4,6 +4,7 @@
 #include <accrete/tuning/concept.hpp>
 
 #include <algorithm>
+#include <vector>
 
 namespace accrete {
 
@@ -13,11 +14,16 @@ struct Full {
 
   void declare(TunedNetwork const& network, RngKey const& /*key*/, ParameterStore<float>& store) const {
     VitShape const& shape = network.shape;
-    for (ParameterEntry entry : parameters_of(shape)) {
+    std::vector<ParameterSegment> segments;
+    for (ParameterEntry& entry : parameters_of(shape)) {
       if (entry.name == "pos_embed") { entry.extents = {network.positioned + shape.patches(), shape.width}; }
-      auto const published = network.published(entry.name);
-      auto const values = detail::declare_segment(store, entry.name, entry.extents);
-      expects(published.size() == values.size(), "Full::declare", "a published tensor must have the extents of the network", entry.name, published.size(), values.size());
+      segments.push_back(detail::learned_segment(entry.name, entry.extents));
+    }
+    store.add_all(segments);
+    for (ParameterSegment const& segment : segments) {
+      auto const published = network.published(segment.name);
+      auto const values = store.values(segment.name);
+      expects(published.size() == values.size(), "Full::declare", "a published tensor must have the extents of the network", segment.name, published.size(), values.size());
       std::copy(published.begin(), published.end(), values.begin());
     }
   }
