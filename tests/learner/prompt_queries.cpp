@@ -103,19 +103,24 @@ TEST_CASE_TEMPLATE("queries that are kept are those that would be computed again
 }
 
 TEST_CASE_TEMPLATE("learning with queries that are kept ends with the bits of learning without", Method, ACCRETE_ASKING_METHODS) {
-  auto settings = small_settings<Method>(3);
-  settings.protocol.training.augmentation = Augmentation::none();
-  auto keeping = Method::compose(small_vit(), settings, 5);
-  settings.protocol.training.augmentation.flip = 1e-300;  // never comes, but might: nothing is kept
-  REQUIRE(!settings.protocol.training.augmentation.changes_nothing());
-  auto computing = Method::compose(small_vit(), settings, 5);
-  for (Examples const& task : {first_task(), second_task()}) {
-    learn<Method>(keeping, task);
-    learn<Method>(computing, task);
+  for (double const flip : {0.0, 0.5}) {
+    CAPTURE(flip);
+    auto settings = small_settings<Method>(3);
+    Augmentation& augmentation = settings.protocol.training.augmentation;
+    augmentation = Augmentation::none();
+    augmentation.flip = flip;
+    auto keeping = Method::compose(small_vit(), settings, 5);
+    augmentation.brightness = 1e-300;  // changes nothing, but might: nothing is kept
+    REQUIRE(augmentation.forms() == 0);
+    auto computing = Method::compose(small_vit(), settings, 5);
+    for (Examples const& task : {first_task(), second_task()}) {
+      learn<Method>(keeping, task);
+      learn<Method>(computing, task);
+    }
+    CHECK(keeping.prompt_state().parameters() == computing.prompt_state().parameters());
+    CHECK(keeping.head_state().parameters() == computing.head_state().parameters());
+    CHECK(same_bits(answers<Method>(keeping, unseen_pictures()), answers<Method>(computing, unseen_pictures())));
   }
-  CHECK(keeping.prompt_state().parameters() == computing.prompt_state().parameters());
-  CHECK(keeping.head_state().parameters() == computing.head_state().parameters());
-  CHECK(same_bits(answers<Method>(keeping, unseen_pictures()), answers<Method>(computing, unseen_pictures())));
 }
 
 TEST_CASE_TEMPLATE("a cache changes no bit of learning and answering, and it is asked", Method, ACCRETE_ASKING_METHODS, ACCRETE_VOTING_METHODS) {

@@ -41,7 +41,22 @@ struct Augmentation {
   /// Pictures exactly as evaluation sees them.
   [[nodiscard]] static Augmentation none() { return {.cropping = Cropping::evaluation, .flip = 0.0}; }
   /// Whether every picture stays as evaluation sees it.
-  [[nodiscard]] bool changes_nothing() const { return cropping == Cropping::evaluation && flip == 0.0 && brightness == 0.0; }
+  [[nodiscard]] bool changes_nothing() const { return forms() == 1 && flip == 0.0; }
+
+  /// In how many forms a picture comes: one, or two where it is flipped or not; 0 where nobody can count them.
+  [[nodiscard]] Index forms() const {
+    if (cropping != Cropping::evaluation || brightness != 0.0) { return 0; }
+    return flip > 0.0 && flip < 1.0 ? 2 : 1;
+  }
+  /// Which of them a picture takes that is augmented with these random numbers.
+  template <class Draws>
+  [[nodiscard]] Index form(Draws const& draws) const {
+    return forms() == 2 && flips(draws) ? 1 : 0;
+  }
+  template <class Draws>
+  [[nodiscard]] bool flips(Draws const& draws) const {
+    return draws.uniform(AugmentDraw::flip) < flip;
+  }
 
   [[nodiscard]] static std::vector<Setting<Augmentation>> settings() {
     std::vector<Setting<Augmentation>> all{
@@ -76,7 +91,7 @@ void augment(Image const& image, Preprocessing const& preprocessing, Augmentatio
     return fitted(image, preprocessing);
   };
   Image part = cut();
-  if (draws.uniform(AugmentDraw::flip) < augmentation.flip) { flip_horizontally(part); }
+  if (augmentation.flips(draws)) { flip_horizontally(part); }
   if (augmentation.brightness > 0.0) {
     double const least = std::max(0.0, 1.0 - augmentation.brightness);
     scale_brightness(part, least + (1.0 + augmentation.brightness - least) * draws.uniform(AugmentDraw::brightness));

@@ -28,6 +28,7 @@ struct Batch {
   std::vector<Index> labels;       ///< [B] positions in the examples' class names
   std::vector<std::uint64_t> ids;  ///< [B] hash of the stored bytes of each, for caches and seeds
   std::vector<Index> positions;    ///< [B] where in the examples they stood
+  std::vector<Index> forms;        ///< [B] which form of its picture each is, of `Augmentation::forms`; 0 without augmentation
 
   [[nodiscard]] Index size() const { return static_cast<Index>(labels.size()); }
 };
@@ -150,6 +151,7 @@ class Loader {
     slot.batch.labels.resize(n);
     slot.batch.ids.resize(n);
     slot.batch.positions.resize(n);
+    slot.batch.forms.assign(n, 0);
     slot.failures.assign(n, nullptr);
     slot.pending = count;
   }
@@ -176,7 +178,9 @@ class Loader {
       auto const out = slot.batch.images.view()[row];
       if (pass_) {
         auto const picture = static_cast<std::uint64_t>(examples_.indices()[static_cast<std::size_t>(position)]);
-        augment(examples_.image(position), preprocessing_, pass_->augmentation, Rng({pass_->seed, Purpose::augmentation, pass_->task, pass_->epoch, picture}), out);
+        Rng const draws({pass_->seed, Purpose::augmentation, pass_->task, pass_->epoch, picture});
+        augment(examples_.image(position), preprocessing_, pass_->augmentation, draws, out);
+        slot.batch.forms[i] = pass_->augmentation.form(draws);
       } else {
         preprocess(examples_.image(position), preprocessing_, out);
       }
@@ -205,6 +209,7 @@ class Loader {
     slot.batch.labels.resize(static_cast<std::size_t>(kept));
     slot.batch.ids.resize(static_cast<std::size_t>(kept));
     slot.batch.positions.resize(static_cast<std::size_t>(kept));
+    slot.batch.forms.resize(static_cast<std::size_t>(kept));
   }
 
   void skip(std::exception_ptr const& failure) {
@@ -228,6 +233,7 @@ class Loader {
     batch.labels[t] = batch.labels[f];
     batch.ids[t] = batch.ids[f];
     batch.positions[t] = batch.positions[f];
+    batch.forms[t] = batch.forms[f];
   }
 
   void recycle(Slot& slot) {

@@ -25,6 +25,7 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace accrete {
 
@@ -92,7 +93,7 @@ class NetworkSource {
         prompt_gradients_(prompt_.values()),
         hook_(detail::learning_hook_of(exec, prompt, state)),
         trainer_(exec, network, detail::read_rows_of(prompt, state)),
-        query_(query_source(exec, network, prompt, state, settings.augmentation.changes_nothing() ? examples.size() : 0)) {
+        query_(query_source(exec, network, prompt, state, kept_queries())) {
     collect();
   }
   NetworkSource(NetworkSource const&) = delete;
@@ -224,8 +225,24 @@ class NetworkSource {
     }
   }
 
+  /// Every picture in every form, where these can be counted and their queries need no more than 256 MB.
+  [[nodiscard]] Index kept_queries() const {
+    constexpr Index most = Index{1} << 26;
+    Index const pictures = examples_.size() * settings_.augmentation.forms();
+    return pictures <= most / width_ ? pictures : 0;
+  }
+
+  /// Which of those the batch holds; none while it is of earlier tasks.
+  [[nodiscard]] std::vector<Index> pictures() const {
+    std::vector<Index> all;
+    if (replays_) { return all; }
+    Index const forms = settings_.augmentation.forms();
+    for (std::size_t b = 0; b < batch_.positions.size(); ++b) { all.push_back(batch_.positions[b] * forms + batch_.forms[b]); }
+    return all;
+  }
+
   void forward_there(TensorView<float const, 4> images, MatrixView<float> features, std::span<Index const> labels, RngKey const& dropout) {
-    if constexpr (AsksForQueries<Prompt>) { hook_.prepare(query_(images, replays_ ? std::span<Index const>() : positions()), labels); }
+    if constexpr (AsksForQueries<Prompt>) { hook_.prepare(query_(images, pictures()), labels); }
     if constexpr (Queries::shares_front) {
       trainer_.forward_behind(query_.tokens(), query_.first_block(), detail::injected_by(hook_), features, dropout);
     } else {
