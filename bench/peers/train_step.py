@@ -4,9 +4,9 @@ Both get the same weights and learn the same tensors (tunings.py) under a cosine
 momentum 0.9, decay 5e-4. The prompt methods, by their own names, are the first task of ten under a linear classifier of
 100 classes, in their published sizes: query without prompts, prompted forward, cross-entropy of ten columns and pull of
 the keys, backward, clip, Adam. LAE is its second task of ten, where the average follows every step: forward, cross-entropy
-of ten columns, backward, Adam, average. Every round starts a fresh process for each, in turn, so that the largest resident memory is
-that of the one job, and what slows the machine down slows all of them down. `at start` is what of that memory PyTorch
-takes before there is a network.
+of ten columns, backward, Adam, average. Every round starts a fresh process for each, in turn, so that the largest
+resident memory is that of the one job, and what slows the machine down slows all of them down. `at start` is what of that
+memory PyTorch takes before there is a network.
 
     python train_step.py [--models vit_tiny_patch16_224,...] [--tunings full,adapter,...] [--rounds 3] [--without-ours]
 """

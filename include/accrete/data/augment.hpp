@@ -40,8 +40,6 @@ struct Augmentation {
 
   /// Pictures exactly as evaluation sees them.
   [[nodiscard]] static Augmentation none() { return {.cropping = Cropping::evaluation, .flip = 0.0}; }
-  /// Whether every picture stays as evaluation sees it.
-  [[nodiscard]] bool changes_nothing() const { return forms() == 1 && flip == 0.0; }
 
   /// In how many forms a picture comes: one, or two where it is flipped or not; 0 where nobody can count them.
   [[nodiscard]] Index forms() const {
