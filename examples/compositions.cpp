@@ -1,8 +1,8 @@
 // What do the parts of methods give when they are put together as no paper did? Compositions beside their parents, on one stream.
 //
-//   example_compositions [DATA [CLASSES [TASKS [PER_CLASS [EPOCHS [SEED]]]]]]     CLASSES: numbers with commas between, or `all`
+//   example_compositions [DATA [CLASSES [TASKS [PER_CLASS [EPOCHS [SEED [NAME]]]]]]]     CLASSES: numbers with commas between, or `all`
 //
-// DATA is a folder in CIFAR-100's binary layout. Without it: a look at Fashion-MNIST.
+// DATA is a folder in CIFAR-100's binary layout. Without it: a look at Fashion-MNIST. NAME: only what has this in its name.
 #include <accrete/accrete.hpp>
 #include <accrete/accrete_image.hpp>
 #include <accrete/data/cifar.hpp>
@@ -44,6 +44,7 @@ using Ridge = ac::Learner<ac::Vit<>, ac::NoPrompt, ProjectedRidge>;
 using Rows = ac::Learner<ac::Vit<>, ac::FixedPrompt<ac::Deep>, ac::LinearHead, ac::NoMerge, OwnHead>;
 using Experts = ac::Learner<ac::Vit<>, ac::GeneralExpertPrompt<>, ac::LinearHead, ac::NoMerge, OwnHead>;
 using Attention = ac::Learner<ac::Vit<>, ac::AttentionPrompt<>, ac::LinearHead, ac::NoMerge, OwnHead>;
+using HeadAlone = ac::Learner<ac::Vit<>, ac::NoPrompt, ac::LinearHead, ac::NoMerge, OwnHead>;  // what a prompt method is without its prompt
 using LastRidge = ac::Learner<ac::Vit<ac::Lora>, ac::NoPrompt, ProjectedRidge, ac::NoMerge, DroppedHead>;
 
 // (a) components of prompts of which a picture gets few, and a ridge regression on what they make of it
@@ -66,13 +67,14 @@ struct Stream {
   ac::StreamSettings settings;
   Index epochs = 1;
   std::uint64_t seed = 1;
+  std::string only = {};
 };
 
-/// @param[in] words  [DATA [CLASSES [TASKS [PER_CLASS [EPOCHS [SEED]]]]]]; none: a look at Fashion-MNIST
+/// @param[in] words  as above; none: a look at Fashion-MNIST
 Stream stream_of(std::vector<std::string> const& words) {
   auto const number = [&](std::size_t i, Index otherwise) { return words.size() > i ? ac::parse_number<Index>("argument", words[i], 0, 1 << 30) : otherwise; };
   if (words.empty()) { return {ac::fashion_mnist(), {.tasks = 5, .train_per_class = 20}}; }
-  Stream stream{ac::cifar100(words[0]), {.tasks = number(2, 10), .train_per_class = number(3, 100)}, number(4, 5), static_cast<std::uint64_t>(number(5, 1))};
+  Stream stream{ac::cifar100(words[0]), {.tasks = number(2, 10), .train_per_class = number(3, 100)}, number(4, 5), static_cast<std::uint64_t>(number(5, 1)), words.size() > 6 ? words[6] : ""};
   if (words.size() > 1 && words[1] != "all") {
     for (std::size_t first = 0; first < words[1].size();) {
       std::size_t const end = std::min(words[1].find(',', first), words[1].size());
@@ -99,7 +101,8 @@ Protocol protocol(Stream const& stream, double rate, Index batch) {
 
 /// Learns every task and prints one line.
 template <class Learner>
-void run(char const* name, Stream const& stream, Learner learner) {
+void run(std::string const& name, Stream const& stream, Learner learner) {
+  if (name.find(stream.only) == std::string::npos) { return; }
   ac::HostExecutor<> const exec{.threads = 2};
   ac::FeatureCache cache;
   ac::Reading const reading{.cache = &cache};
@@ -114,7 +117,7 @@ void run(char const* name, Stream const& stream, Learner learner) {
     sum += last;
     ++tasks;
   }
-  std::printf("%-42s average %6.2f  last %6.2f  %5.0f s\n", name, sum / static_cast<double>(tasks), last, watch.seconds());
+  std::printf("%-42s average %6.2f  last %6.2f  %5.0f s\n", name.c_str(), sum / static_cast<double>(tasks), last, watch.seconds());
   std::fflush(stdout);
 }
 
@@ -133,6 +136,7 @@ int main(int count, char** words) {
     ac::AttentionPrompt<ac::SparsemaxWeights> const sparse{.seed = stream.seed};
     ac::LinearHead const zeros{.initial = ac::InitialRows::zeros};
     ac::LinearHead const uniform{.initial = ac::InitialRows::uniform, .seed = stream.seed};
+    ac::LinearHead const fan_out{.initial = ac::InitialRows::fan_out, .fan_out = 100, .seed = stream.seed};
     ac::Vit<ac::Lora> const tuned(vit, {.rank = 5}, {.seed = stream.seed, .purpose = ac::Purpose::initialisation});
     auto const own = [&](double rate, Index batch) { return protocol<OwnHead>(stream, rate, batch); };
     auto const dropped = [&](double rate, Index batch) { return protocol<DroppedHead>(stream, rate, batch); };
@@ -140,6 +144,10 @@ int main(int count, char** words) {
 
     run("prototypes", stream, Means(vit));
     run("ridge", stream, Ridge(vit, {}, ridge));
+    run("head alone, as under pools", stream, HeadAlone(vit, {}, zeros, {}, own(0.001875, 16)));
+    run("head alone, as under expert prompts", stream, HeadAlone(vit, {}, zeros, {}, own(expert_rate, 24)));
+    run("head alone, as under components", stream, HeadAlone(vit, {}, uniform, {}, own(1e-3, 32)));
+    run("head alone, as under generated prompts", stream, HeadAlone(vit, {}, fan_out, {}, own(0.01, 32)));
     run("deep prompts", stream, Rows(vit, rows, zeros, {}, own(expert_rate, 24)));
     run("(d) the same, merged by Fisher", stream, MergedRows(vit, rows, zeros, {}, own(expert_rate, 24)));
     run("general and expert prompts", stream, Experts(vit, experts, zeros, {}, own(expert_rate, 24)));

@@ -20,16 +20,15 @@ double flops(LinearSize size) { return 2.0 * static_cast<double>(size.rows) * st
 
 std::string named(std::string name, LinearSize size) { return axis(axis(axis(std::move(name), "M", size.rows), "K", size.inputs), "N", size.outputs); }
 
-/// The layer as a network runs it: GELU where the MLP widens, accumulation where it narrows.
+/// A linear layer: the product and its bias, and what a network does to it on the way out.
 template <class Exec, class T>
-void accrete_product(benchmark::State& state, LinearSize size) {
+void accrete_product(benchmark::State& state, LinearSize size, kernels::Activation activation) {
   Exec const exec{.precision = std::is_same_v<T, float> ? Precision::float32 : Precision::bfloat16};
   auto const x = filled<T>(size.rows, size.inputs);
   auto const packed = kernels::pack(exec, filled<float>(size.outputs, size.inputs), Vector<float>::zeros({size.outputs}));
-  kernels::Epilogue const epilogue{size.outputs == 4 * size.inputs ? kernels::Activation::gelu : kernels::Activation::none, false};
   Matrix<T> y({size.rows, size.outputs});
   for (auto _ : state) {
-    kernels::product(exec, x.view(), packed, epilogue, y.view());
+    kernels::product(exec, x.view(), packed, {activation, false}, y.view());
     benchmark::ClobberMemory();
   }
   report_flops(state, flops(size), exec.thread_count());
@@ -71,8 +70,12 @@ void eigen_product(benchmark::State& state, LinearSize size) {
 
 template <class Exec, class T>
 void add_accrete(LinearSize size) {
-  std::string const name = "product/accrete/" + std::string(Exec::name) + "/" + scalar_name<T>;
-  measured(benchmark::RegisterBenchmark(named(name, size).c_str(), [size](benchmark::State& state) { accrete_product<Exec, T>(state, size); }));
+  auto const add = [&](std::string const& what, kernels::Activation activation) {
+    std::string const name = what + "/accrete/" + std::string(Exec::name) + "/" + scalar_name<T>;
+    measured(benchmark::RegisterBenchmark(named(name, size).c_str(), [=](benchmark::State& state) { accrete_product<Exec, T>(state, size, activation); }));
+  };
+  add("product", kernels::Activation::none);
+  if (size.outputs == 4 * size.inputs) { add("product-gelu", kernels::Activation::gelu); }  // where the MLP widens
 }
 
 bool const registered = [] {
