@@ -4,9 +4,8 @@
 #include <accrete/host/threads.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <map>
-#include <mutex>
 
 namespace accrete::bench {
 namespace {
@@ -27,26 +26,18 @@ void run_chains() {
   }
   for (auto& s : sum) { benchmark::DoNotOptimize(s); }
 }
-
-double measure(int threads) {
-  double best = 0.0;
-  for (int attempt = 0; attempt < 12; ++attempt) {
-    auto const start = std::chrono::steady_clock::now();
-    host::parallel_for(threads, threads, [](Index) { run_chains(); });
-    std::chrono::duration<double> const taken = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 2.0 * chains * simd::lanes<float> * static_cast<double>(rounds) * threads / taken.count());
-  }
-  return best;
-}
 }  // namespace
 
 double fma_limit(int threads) {
-  static std::mutex mutex;
-  static std::map<int, double> known;
-  std::lock_guard const lock(mutex);
-  auto const [entry, fresh] = known.try_emplace(threads, 0.0);
-  if (fresh) { entry->second = measure(threads); }
-  return entry->second;
+  std::array<double, 7> reached;
+  for (double& flops : reached) {
+    auto const start = std::chrono::steady_clock::now();
+    host::parallel_for(threads, threads, [](Index) { run_chains(); });
+    std::chrono::duration<double> const taken = std::chrono::steady_clock::now() - start;
+    flops = 2.0 * chains * simd::lanes<float> * static_cast<double>(rounds) * threads / taken.count();
+  }
+  std::nth_element(reached.begin(), reached.begin() + reached.size() / 2, reached.end());
+  return reached[reached.size() / 2];
 }
 
 }  // namespace accrete::bench

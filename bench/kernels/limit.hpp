@@ -9,8 +9,8 @@
 
 namespace accrete::bench {
 
-/// Multiply-adds a second, in flop/s, that independent chains in registers reach on `threads` threads: the best of some
-/// short runs, measured once per process. What a float product can at most do here.
+/// Multiply-adds a second, in flop/s, that independent chains in registers reach on `threads` threads: the median of some short runs. What a float product can at most do here
+/// and now: measured behind each repetition, since clocks move with the load of the machine.
 [[nodiscard]] double fma_limit(int threads);
 
 /// Says what a run of `flops` each did a second, and which part of the limit that is.

@@ -1,9 +1,11 @@
 #include "experiment.hpp"
 
+#include "choice.hpp"
 #include "interrupt.hpp"
 #include "terminal.hpp"
 
 #include <accrete/io/atomic_file.hpp>
+#include <accrete/stream/hold_out.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -75,6 +77,19 @@ Json tasks_json(std::vector<ResultRecord::Task> const& tasks) {
   ResultRecord record;
   record.tasks = tasks;
   return Json::parse(to_json(record).find("tasks")->dump());
+}
+
+Json choice_json(ResultRecord::Choice const& choice) {
+  ResultRecord record;
+  record.choice = choice;
+  return Json::parse(to_json(record).find("choice")->dump());
+}
+
+/// What `choice_json` wrote.
+ResultRecord::Choice choice_of(nlohmann::json const& json) {
+  ResultRecord::Choice choice{.setting = json.at("setting").get<std::string>(), .top1 = {}};
+  for (auto const& tried : json.at("tried")) { choice.top1.emplace_back(tried.at("value").get<std::string>(), tried.at("top1").get<double>()); }
+  return choice;
 }
 
 /// Top-1 and top-5 of a prediction over examples whose classes the model knows by name.
@@ -160,7 +175,7 @@ Experiment::Experiment(ExperimentOptions options)
                                         .increment = options_.increment,
                                         .train_per_class = options_.train_per_class})),
       trunk_(Vit<>::load(options_.backbone.path(), options_.backbone.options())),
-      model_(entry_.start(trunk_, options_.published, parse_assignments(options_.settings), options_.seed)),
+      model_(fresh_model()),
       cache_(options_.run.cache) {
   record_.method = entry_.name;
   record_.settings = model_->settings();
@@ -173,12 +188,15 @@ Experiment::Experiment(ExperimentOptions options)
   record_.threads = options_.run.threads > 0 ? options_.run.threads : static_cast<int>(std::thread::hardware_concurrency());
 }
 
+std::unique_ptr<Model> Experiment::fresh_model() const { return entry_.start(trunk_, options_.published, parse_assignments(options_.settings), options_.seed); }
+
 void Experiment::run() {
+  if (!options_.choose.empty()) { choose(); }
   fs::create_directories(options_.out);
   std::error_code ignored;
   fs::remove(options_.out / "training.safetensors", ignored);
   options_.write(options_.out / "run.json");
-  write_json({{"learned", 0}, {"state", ""}, {"tasks", Json::array()}, {"tallies", Json::array()}}, options_.out / "progress.json");
+  keep();
   if (!data_.note.empty()) { say(data_.name + ": " + data_.note); }
   learn_and_judge();
 }
@@ -187,6 +205,37 @@ void Experiment::resume() {
   restore();
   say(message("going on behind task ", learned_, " of ", stream_.size()));
   learn_and_judge();
+}
+
+/// Tries every value on the first task without the pictures held out of it. Nothing is kept before one is chosen.
+void Experiment::choose() {
+  InterruptGuard const guard;
+  Choice const choice = Choice::parse(options_.choose);
+  HeldOut const split = hold_out(stream_.front().train(), 0.1, options_.seed);
+  if (split.held.empty()) { fail<ValueError>("--choose", "a tenth of each class is held out: a class of the first task needs at least 10 images (came: ", split.rest.size(), " in all)"); }
+  std::vector<std::string> const given = options_.settings;
+  auto const take = [&](std::string const& value) {
+    options_.settings = given;
+    options_.settings.push_back(choice.setting + '=' + value);
+    model_ = fresh_model();
+  };
+  for (std::string const& value : choice.values) { take(value); }  // what a method cannot take is refused before any work
+  record_.choice = ResultRecord::Choice{.setting = choice.setting, .top1 = {}};
+  for (std::string const& value : choice.values) {
+    std::string const label = choice.setting + ' ' + value;
+    take(value);
+    teach(*model_, split.rest, label, nullptr);
+    ProgressBar bar(label + " evaluate", draws_bars(options_.run.quiet));
+    Predictions const predictions = model_->predict(options_.run.where(), split.held, reading(bar, label));
+    Judged const judged = judge_predictions(predictions, split.held, model_->classes());
+    double const top1 = AccuracyMatrix().add(judged.ranked.view(), judged.labels, model_->classes().tasks()).top1;
+    record_.choice->top1.emplace_back(value, top1);
+    say(message(label, ": top-1 ", fixed(top1, 2), " % of ", split.held.size(), " images held out of the first task"));
+  }
+  auto const best = std::max_element(record_.choice->top1.begin(), record_.choice->top1.end(), [](auto const& a, auto const& b) { return a.second < b.second; });
+  take(best->first);
+  record_.settings = model_->settings();
+  say(message(choice.setting, ' ', best->first, " is chosen"));
 }
 
 void Experiment::learn_and_judge() {
@@ -209,21 +258,30 @@ void Experiment::learn_and_judge() {
   }
 }
 
-Reading Experiment::reading(Index batch) const { return {.batch = batch, .loader_threads = 1, .skip_bad = options_.run.skip_bad, .cache = nullptr, .progress = {}}; }
+Reading Experiment::reading(ProgressBar& bar, std::string const& label) {
+  return {.batch = options_.run.batch, .loader_threads = 1, .skip_bad = options_.run.skip_bad, .cache = &cache_, .progress = [&bar, label](Index done, Index total) {
+            bar.update(done, total);
+            InterruptGuard::stop_here(label);
+          }};
+}
 
-void Experiment::learn(Task const& task, std::string const& label) {
+/// @param[in] checkpoint  where an interrupted learning by gradient goes on from; nullptr: it is lost
+Lesson Experiment::teach(Model& model, Examples const& examples, std::string const& label, TrainingCheckpoint const* checkpoint) {
   bool const bars = draws_bars(options_.run.quiet);
   ProgressBar training(label + " train   ", bars);
   ProgressBar statistics(label + " learn   ", bars);
-  Reading reads = reading(options_.run.batch);
-  reads.cache = &cache_;
-  reads.progress = [&](Index done, Index total) {
-    statistics.update(done, total);
-    InterruptGuard::stop_here(label);
-  };
+  TrainingRun const run{.progress =
+                            [&](TrainingProgress const& at) {
+                              training.update(at.epoch * at.batches + at.batch, at.epochs * at.batches);
+                              if (checkpoint == nullptr) { InterruptGuard::stop_here(label); }
+                            },
+                        .checkpoint = checkpoint};
+  return model.observe(options_.run.where(), examples, reading(statistics, label), run);
+}
+
+void Experiment::learn(Task const& task, std::string const& label) {
   TrainingCheckpoint const checkpoint{.file = options_.out / "training.safetensors", .every_seconds = options_.checkpoint_seconds, .every_steps = 0, .stop = InterruptGuard::wants_to_stop};
-  TrainingRun const run{.progress = [&](TrainingProgress const& at) { training.update(at.epoch * at.batches + at.batch, at.epochs * at.batches); }, .checkpoint = &checkpoint};
-  Lesson const lesson = model_->observe(options_.run.where(), task.train(), reads, run);
+  Lesson const lesson = teach(*model_, task.train(), label, &checkpoint);
   learned_ = task.info.index + 1;
   pending_ = ResultRecord::Task{.classes = task.labels,
                                 .train_seconds = lesson.train_seconds,
@@ -241,12 +299,7 @@ void Experiment::judge(Task const& task, std::string const& label) {
   Stopwatch const watch;
   Examples const seen = task.seen();
   ProgressBar bar(label + " evaluate", draws_bars(options_.run.quiet));
-  Reading reads = reading(options_.run.batch);
-  reads.cache = &cache_;
-  reads.progress = [&](Index done, Index total) {
-    bar.update(done, total);
-    InterruptGuard::stop_here(label);
-  };
+  Reading const reads = reading(bar, label);
   Predictions const predictions = model_->predict(options_.run.where(), seen, reads);
   Judged const judged = judge_predictions(predictions, seen, model_->classes());
   TaskScores const scores = accuracy_.add(judged.ranked.view(), judged.labels, model_->classes().tasks());
@@ -318,6 +371,7 @@ void Experiment::keep() {
   }
   Json progress{{"learned", learned_}, {"state", state}, {"tasks", tasks_json(record_.tasks)}, {"tallies", tallies}};
   if (pending_) { progress["pending"] = tasks_json({*pending_})[0]; }
+  if (record_.choice) { progress["choice"] = choice_json(*record_.choice); }
   write_json(progress, options_.out / "progress.json");
   kept_ = learned_ > 0 ? learned_ : -1;
   std::error_code ignored;
@@ -339,6 +393,7 @@ void Experiment::restore() {
       accuracy_.add(std::move(tallies), seen);
     }
     if (json.contains("pending")) { pending_ = task_of(json.at("pending")); }
+    if (json.contains("choice")) { record_.choice = choice_of(json.at("choice")); }
     if (learned_ > 0) { model_ = entry_.load(options_.out / json.at("state").get<std::string>(), trunk_); }
     return 0;
   });

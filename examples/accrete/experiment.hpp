@@ -19,6 +19,8 @@
 
 namespace accrete::tool {
 
+class ProgressBar;
+
 /// What an experiment is asked to do. Written into its folder, so that it can go on after an interruption.
 struct ExperimentOptions {
   std::string method = "ranpac";
@@ -31,6 +33,7 @@ struct ExperimentOptions {
   Index train_per_class = 0;
   std::uint32_t seed = 1993;
   std::vector<std::string> settings;
+  std::string choose;  ///< a setting and values to choose from, as `Choice` reads them; none when empty
   std::filesystem::path out = "accrete-run";
   double checkpoint_seconds = 30.0;  ///< between two writings of what would be lost
   BackboneOptions backbone;
@@ -59,7 +62,10 @@ class Experiment {
   void resume();
 
  private:
+  [[nodiscard]] std::unique_ptr<Model> fresh_model() const;
+  void choose();
   void learn_and_judge();
+  Lesson teach(Model& model, Examples const& examples, std::string const& label, TrainingCheckpoint const* checkpoint);
   void learn(Task const& task, std::string const& label);
   void judge(Task const& task, std::string const& label);
   void finish();
@@ -68,7 +74,7 @@ class Experiment {
   void keep();
   void restore();
   void say(std::string const& line) const;
-  [[nodiscard]] Reading reading(Index batch) const;
+  [[nodiscard]] Reading reading(ProgressBar& bar, std::string const& label);
 
   ExperimentOptions options_;
   MethodEntry const& entry_;

@@ -57,6 +57,36 @@ TEST_CASE("class orders are numpy's for every seed and size of the reference") {
   CHECK_THROWS_AS(static_cast<void>(legacy_permutation(-1, 1)), ShapeError);
 }
 
+TEST_CASE("what is held out is a share of each class, drawn by the seed, and in no other part") {
+  Examples const all = pictures(3, 29, "train");
+  HeldOut const split = hold_out(all, 0.1, 7);
+  REQUIRE(split.held.size() == 3 * 2);
+  REQUIRE(split.rest.size() == 3 * 27);
+  std::map<std::string, int> parts;
+  std::map<Index, int> held;
+  for (Index i = 0; i < split.held.size(); ++i) {
+    ++parts[split.held.where(i)];
+    ++held[split.held.label(i)];
+    CHECK((i == 0 || split.held.id(i - 1) < split.held.id(i)));
+  }
+  for (Index i = 0; i < split.rest.size(); ++i) {
+    ++parts[split.rest.where(i)];
+    CHECK((i == 0 || split.rest.id(i - 1) < split.rest.id(i)));
+  }
+  CHECK(parts.size() == 3 * 29);
+  CHECK(held == std::map<Index, int>{{0, 2}, {1, 2}, {2, 2}});
+  auto const places = [&](std::uint64_t seed) {
+    std::vector<std::uint64_t> ids;
+    auto const drawn = hold_out(all, 0.1, seed).held;
+    for (Index i = 0; i < drawn.size(); ++i) { ids.push_back(drawn.id(i)); }
+    return ids;
+  };
+  CHECK(places(7) == places(7));
+  CHECK(places(7) != places(8));
+  CHECK(hold_out(all.first_per_class(9), 0.1, 7).held.empty());
+  CHECK_THROWS_AS(static_cast<void>(hold_out(all, 1.0, 7)), ValueError);
+}
+
 TEST_CASE("task sizes are cut as the reference cuts them") {
   for (auto const& one : protocol()["increments"]) { CHECK(increments(one["total"].get<Index>(), one["first"].get<Index>(), one["step"].get<Index>()) == one["sizes"].get<std::vector<Index>>()); }
 }

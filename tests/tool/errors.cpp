@@ -106,6 +106,10 @@ TEST_CASE("every bad input is one clear sentence, the right exit code and an unt
       {{"run", "--data", "folder:" + m.at("empty-class")}, 1, "empty-class"},
       {{"run", "--data", "folder:" + m.at("uneven")}, 1, "'a'"},
       // streams
+      {{"run", "--method", "simplecil", "--choose", "metric", "--out", m.at("o")}, 1, "at least two values"},
+      {{"run", "--method", "simplecil", "--choose", "metric=cosine,cosin", "--out", m.at("o")}, 1, "cosine"},
+      {{"run", "--method", "simplecil", "--choose", "metrik=cosine,euclidean", "--out", m.at("o")}, 1, "metric"},
+      {{"run", "--method", "simplecil", "--train-per-class", "9", "--choose", "metric=cosine,euclidean", "--out", m.at("o")}, 1, "at least 10 images"},
       {{"run", "--classes", "1,1", "--out", m.at("o")}, 1, "twice"},
       {{"run", "--classes", "1,99", "--out", m.at("o")}, 1, "99"},
       {{"run", "--classes", "1,,2", "--out", m.at("o")}, 1, "--classes"},

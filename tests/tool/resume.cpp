@@ -147,6 +147,27 @@ TEST_CASE("Ctrl-C keeps what was learned, says how to go on, and ends with its o
   CHECK(run_program(ACCRETE_TOOL, {"resume", (folder / "nothing").string()}).code == 1);
 }
 
+TEST_CASE("a run that was killed goes on with the value that was chosen for it") {
+  TemporaryFolder const folder;
+  auto const arguments = [&](std::string const& out) {
+    auto all = short_run("aper-adapter", (folder / out).string());
+    *(std::find(all.begin(), all.end(), "--train-per-class") + 1) = "10";
+    all.insert(all.end(), {"--choose", "rate=0.001,0.1"});
+    return all;
+  };
+  REQUIRE(run_program(ACCRETE_TOOL, arguments("whole")).code == 0);
+  pid_t const child = start(arguments("killed"));
+  while (!std::filesystem::exists(folder / "killed/progress.json")) { usleep(1000); }
+  end_after(child, 0.01, SIGKILL);
+  REQUIRE(run_program(ACCRETE_TOOL, {"resume", (folder / "killed").string()}).code == 0);
+  json const whole = json::parse(read_file(folder / "whole/result.json"));
+  json const killed = json::parse(read_file(folder / "killed/result.json"));
+  REQUIRE(whole.contains("choice"));
+  CHECK(killed["choice"] == whole["choice"]);
+  CHECK(killed["settings"] == whole["settings"]);
+  CHECK(read_file(folder / "killed/model.safetensors") == read_file(folder / "whole/model.safetensors"));
+}
+
 TEST_CASE("a result tells how far a tuning moved the features, and the summary says when it moved nothing") {
   TemporaryFolder const folder;
   std::string const out = (folder / "run").string();

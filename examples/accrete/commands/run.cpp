@@ -22,6 +22,7 @@ void add_run(CLI::App& tool) {
   app.add_option("--seed", options->seed, "Seed of the class order and of the method");
   app.add_option("--epochs", *epochs, "Passes over the images of a task that learns by gradient; the same as --set epochs=N");
   app.add_option("--set", options->settings, "Setting of the method, name=value; may come again");
+  app.add_option("--choose", options->choose, "name=value,value,...: the value of a setting that does best on a tenth of the first task, which is held out for that");
   app.add_option("--out", options->out, "Folder of result.json and model.safetensors");
   app.add_option("--checkpoint-seconds", options->checkpoint_seconds, "Time between two writings of what `accrete resume` goes on from")->check(CLI::NonNegativeNumber);
   options->backbone.declare(app);

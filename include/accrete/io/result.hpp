@@ -32,8 +32,15 @@ struct ResultRecord {
     std::vector<std::pair<std::string, double>> prompt = {};  ///< what the prompt tells of itself after the task; empty where there is none
   };
 
+  /// A setting whose value pictures chose that were held out of the first task.
+  struct Choice {
+    std::string setting;
+    std::vector<std::pair<std::string, double>> top1;  ///< of each value that was tried
+  };
+
   std::string method;
   std::vector<std::pair<std::string, std::string>> settings;  ///< name and text; texts of numbers become numbers
+  std::optional<Choice> choice;
   std::string backbone_file;
   std::string backbone_sha256;
   std::string data;
@@ -84,23 +91,29 @@ namespace detail {
       tasks.back().object()->emplace_back("prompt", std::move(prompt));
     }
   }
-  return Json::Object{{"schema", ResultRecord::schema},
-                      {"accrete_version", ACCRETE_VERSION},
-                      {"method", record.method},
-                      {"settings", std::move(settings)},
-                      {"backbone", Json::Object{{"file", record.backbone_file}, {"sha256", record.backbone_sha256}}},
-                      {"data", record.data},
-                      {"class_order", record.class_order},
-                      {"seed", record.seed},
-                      {"precision", record.precision},
-                      {"threads", record.threads},
-                      {"batch_dependent", record.batch_dependent},
-                      {"tasks", std::move(tasks)},
-                      {"average_accuracy", record.average_accuracy},
-                      {"last_accuracy", record.last_accuracy},
-                      {"forgetting", record.forgetting},
-                      {"backward_transfer", record.backward_transfer},
-                      {"peak_rss_bytes", record.peak_rss_bytes}};
+  Json::Object json{{"schema", ResultRecord::schema},
+                    {"accrete_version", ACCRETE_VERSION},
+                    {"method", record.method},
+                    {"settings", std::move(settings)},
+                    {"backbone", Json::Object{{"file", record.backbone_file}, {"sha256", record.backbone_sha256}}},
+                    {"data", record.data},
+                    {"class_order", record.class_order},
+                    {"seed", record.seed},
+                    {"precision", record.precision},
+                    {"threads", record.threads},
+                    {"batch_dependent", record.batch_dependent},
+                    {"tasks", std::move(tasks)},
+                    {"average_accuracy", record.average_accuracy},
+                    {"last_accuracy", record.last_accuracy},
+                    {"forgetting", record.forgetting},
+                    {"backward_transfer", record.backward_transfer},
+                    {"peak_rss_bytes", record.peak_rss_bytes}};
+  if (record.choice) {
+    Json::List tried;
+    for (auto const& [value, top1] : record.choice->top1) { tried.emplace_back(Json::Object{{"value", value}, {"top1", top1}}); }
+    json.emplace_back("choice", Json::Object{{"setting", record.choice->setting}, {"tried", std::move(tried)}});
+  }
+  return json;
 }
 
 /// Writes the record; the old file stays until the new one is complete. Text that is not UTF-8, as a file name may be, loses its broken bytes.
