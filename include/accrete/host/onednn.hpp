@@ -126,7 +126,7 @@ inline OneDnn::PackedWeights::PackedWeights(MatrixView<float const> weight, Vect
   if (!description) { fail<Error>("pack", "oneDNN has no product for a weight [", shared->form.outputs, ", ", shared->form.inputs, "]"); }
   try {
     shared->fixed_order = detail::has_fixed_order(*description);
-    if (!shared->fixed_order && detail::own_tiles_are_fast) {
+    if (!detail::is_blocked(*description) && detail::own_tiles_are_fast) {
       shared->panels = WeightPanels(shared->form.inputs, shared->form.outputs);
     } else {
       shared->weight = Dnn(description->weights_desc(), detail::dnn_engine());
@@ -217,13 +217,15 @@ void copy_rows(int threads, RowsView<From const> from, RowsView<To> to) {
 /// A fixed number of rows by one thread, the missing ones filled up: what keeps a row's bits where the engine's blocking follows the shape.
 template <class X, class Y>
 void multiply_chunk(RowsView<X const> x, OneDnn::PackedWeights const& packed, kernels::Epilogue epilogue, RowsView<Y> y) {
+  MatmulForm const form{onednn_rows, dnn_type<Y>, epilogue.activation, epilogue.accumulate, 1};
+  if (x.rows == onednn_rows) { return packed.multiply(x.data, y.data, form); }
   RowsView<X> const input(ThreadScratch<PaddedInput>::get<X>(onednn_rows * x.width), x.rows, x.width, x.width);
   RowsView<Y> const output(ThreadScratch<PaddedOutput>::get<Y>(onednn_rows * y.width), y.rows, y.width, y.width);
   copy_rows(1, x, input);
   std::fill(input.row(x.rows), input.row(onednn_rows), X{});
   if (epilogue.accumulate) { copy_rows(1, RowsView<Y const>(y), output); }
   std::fill(output.row(epilogue.accumulate ? y.rows : 0), output.row(onednn_rows), Y{});
-  packed.multiply(input.data, output.data, {onednn_rows, dnn_type<Y>, epilogue.activation, epilogue.accumulate, 1});
+  packed.multiply(input.data, output.data, form);
   copy_rows(1, RowsView<Y const>(output), y);
 }
 

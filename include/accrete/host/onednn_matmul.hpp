@@ -138,9 +138,14 @@ inline void execute_reorder(CompiledReorder& compiled, float const* from, Dnn co
   dnn_stream().wait();
 }
 
-/// Blocked kernels of the batch-reduce family add each element in an order that neither the number of rows nor of threads changes.
-/// The general ones (older processors, other architectures) choose their blocking by the shape.
-[[nodiscard]] inline bool has_fixed_order(dnnl::matmul::primitive_desc const& description) { return std::string_view(description.impl_info_str()).starts_with("brg"); }
+/// Whether oneDNN has a kernel of its blocked, batch-reduce family. The general ones (older processors, other architectures) are slower than our own tiles.
+[[nodiscard]] inline bool is_blocked(dnnl::matmul::primitive_desc const& description) { return std::string_view(description.impl_info_str()).starts_with("brg"); }
+
+/// Blocked kernels add each element in an order that neither the number of rows nor of threads changes. Those for tile registers (AMX) do not: few rows go to another
+/// kernel, and how the inputs are cut follows the shape, as the general kernels' blocking does.
+[[nodiscard]] inline bool has_fixed_order(dnnl::matmul::primitive_desc const& description) {
+  return is_blocked(description) && std::string_view(description.impl_info_str()).find("amx") == std::string_view::npos;
+}
 
 /// Whether the name says that oneDNN only has its plain loop, orders of magnitude slower than anything.
 [[nodiscard]] inline bool is_plain_loop(dnnl::matmul::primitive_desc const& description) { return std::string_view(description.impl_info_str()).starts_with("ref"); }
