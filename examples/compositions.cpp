@@ -19,11 +19,11 @@
 #include <accrete/train/loss/energy_anchor.hpp>
 #include <accrete/tuning/lora.hpp>
 
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ac = accrete;
@@ -61,13 +61,13 @@ using AveragedRidge = ac::Learner<ac::Vit<ac::Lora>, ac::NoPrompt, ProjectedRidg
 // (f) attended prompts under a classifier of each task, among which energies choose
 using VotingAttention = ac::Learner<ac::Vit<>, ac::AttentionPrompt<>, ac::TaskVotingHead<>, ac::NoMerge, Anchored>;
 
-/// Tasks, and how long each is learned.
+/// Tasks, how long each is learned, and by what.
 struct Stream {
   ac::DataSet data;
   ac::StreamSettings settings;
   Index epochs = 1;
   std::uint64_t seed = 1;
-  std::string only = {};
+  std::string only = {};  ///< what has this in its name
 };
 
 /// @param[in] words  as above; none: a look at Fashion-MNIST
@@ -76,11 +76,7 @@ Stream stream_of(std::vector<std::string> const& words) {
   if (words.empty()) { return {ac::fashion_mnist(), {.tasks = 5, .train_per_class = 20}}; }
   Stream stream{ac::cifar100(words[0]), {.tasks = number(2, 10), .train_per_class = number(3, 100)}, number(4, 5), static_cast<std::uint64_t>(number(5, 1)), words.size() > 6 ? words[6] : ""};
   if (words.size() > 1 && words[1] != "all") {
-    for (std::size_t first = 0; first < words[1].size();) {
-      std::size_t const end = std::min(words[1].find(',', first), words[1].size());
-      stream.settings.classes.push_back(ac::parse_number<Index>("CLASSES", words[1].substr(first, end - first), 0, 1 << 30));
-      first = end + 1;
-    }
+    for (std::string_view const word : ac::split_text(words[1], ',')) { stream.settings.classes.push_back(ac::parse_number<Index>("CLASSES", word, 0, 1 << 30)); }
   }
   return stream;
 }

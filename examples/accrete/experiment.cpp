@@ -1,6 +1,5 @@
 #include "experiment.hpp"
 
-#include "choice.hpp"
 #include "interrupt.hpp"
 #include "terminal.hpp"
 
@@ -14,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -25,12 +25,26 @@ using Json = nlohmann::ordered_json;
 
 std::vector<Index> parse_classes(std::string const& text) {
   std::vector<Index> classes;
-  for (std::size_t first = 0; first < text.size();) {
-    std::size_t const end = std::min(text.find(',', first), text.size());
-    classes.push_back(parse_number<Index>("--classes", std::string_view(text).substr(first, end - first), 0, std::numeric_limits<std::int32_t>::max()));
-    first = end + 1;
-  }
+  if (text.empty()) { return classes; }
+  for (std::string_view const number : split_text(text, ',')) { classes.push_back(parse_number<Index>("--classes", number, 0, std::numeric_limits<std::int32_t>::max())); }
   return classes;
+}
+
+/// A setting of which one of several values is to be chosen.
+struct Choice {
+  std::string setting;
+  std::vector<std::string> values;
+};
+
+/// Reads `name=value,value,...`.
+Choice parse_choice(std::string const& text) {
+  std::size_t const equals = std::min(text.find('='), text.size());
+  Choice choice{.setting = text.substr(0, equals), .values = {}};
+  if (equals < text.size()) {
+    for (std::string_view const value : split_text(std::string_view(text).substr(equals + 1), ',')) { choice.values.emplace_back(value); }
+  }
+  if (choice.setting.empty() || choice.values.size() < 2) { fail<ValueError>("--choose", "must be name=value,value with at least two values (came: ", text, ")"); }
+  return choice;
 }
 
 void write_json(Json const& json, fs::path const& file) {
@@ -73,19 +87,10 @@ ResultRecord::Task task_of(nlohmann::json const& json) {
   return task;
 }
 
-Json tasks_json(std::vector<ResultRecord::Task> const& tasks) {
-  ResultRecord record;
-  record.tasks = tasks;
-  return Json::parse(to_json(record).find("tasks")->dump());
-}
+/// A field of a record as `result.json` has it.
+Json field_of(ResultRecord const& record, std::string_view name) { return Json::parse(to_json(record).find(name)->dump()); }
 
-Json choice_json(ResultRecord::Choice const& choice) {
-  ResultRecord record;
-  record.choice = choice;
-  return Json::parse(to_json(record).find("choice")->dump());
-}
-
-/// What `choice_json` wrote.
+/// A choice as `to_json` writes it.
 ResultRecord::Choice choice_of(nlohmann::json const& json) {
   ResultRecord::Choice choice{.setting = json.at("setting").get<std::string>(), .top1 = {}};
   for (auto const& tried : json.at("tried")) { choice.top1.emplace_back(tried.at("value").get<std::string>(), tried.at("top1").get<double>()); }
@@ -210,7 +215,7 @@ void Experiment::resume() {
 /// Tries every value on the first task without the pictures held out of it. Nothing is kept before one is chosen.
 void Experiment::choose() {
   InterruptGuard const guard;
-  Choice const choice = Choice::parse(options_.choose);
+  Choice const choice = parse_choice(options_.choose);
   HeldOut const split = hold_out(stream_.front().train(), 0.1, options_.seed);
   if (split.held.empty()) { fail<ValueError>("--choose", "a tenth of each class is held out: a class of the first task needs at least 10 images (came: ", split.rest.size(), " in all)"); }
   std::vector<std::string> const given = options_.settings;
@@ -369,9 +374,13 @@ void Experiment::keep() {
     for (Tally const& tally : accuracy_.tallies(t)) { row.push_back({tally.correct, tally.total}); }
     tallies.push_back(row);
   }
-  Json progress{{"learned", learned_}, {"state", state}, {"tasks", tasks_json(record_.tasks)}, {"tallies", tallies}};
-  if (pending_) { progress["pending"] = tasks_json({*pending_})[0]; }
-  if (record_.choice) { progress["choice"] = choice_json(*record_.choice); }
+  Json progress{{"learned", learned_}, {"state", state}, {"tasks", field_of(record_, "tasks")}, {"tallies", tallies}};
+  if (pending_) {
+    ResultRecord record;
+    record.tasks = {*pending_};
+    progress["pending"] = field_of(record, "tasks")[0];
+  }
+  if (record_.choice) { progress["choice"] = field_of(record_, "choice"); }
   write_json(progress, options_.out / "progress.json");
   kept_ = learned_ > 0 ? learned_ : -1;
   std::error_code ignored;

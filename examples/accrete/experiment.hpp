@@ -33,7 +33,7 @@ struct ExperimentOptions {
   Index train_per_class = 0;
   std::uint32_t seed = 1993;
   std::vector<std::string> settings;
-  std::string choose;  ///< a setting and values to choose from, as `Choice` reads them; none when empty
+  std::string choose;  ///< a setting and values to choose from, `name=value,value,...`; none when empty
   std::filesystem::path out = "accrete-run";
   double checkpoint_seconds = 30.0;  ///< between two writings of what would be lost
   BackboneOptions backbone;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace accrete {
@@ -87,6 +88,14 @@ TEST_CASE("the settings of a part and of a base reach into the whole, a prefix i
   CHECK(in_part[1].text(whole) == "7");
   CHECK_THROWS_WITH_AS(assign_setting(in_part, whole, "in-a", "10"), doctest::Contains("in-a"), ValueError);
   CHECK(whole.part.inner.a == 1.0);
+}
+
+TEST_CASE("a text is cut at every separator, empty parts included") {
+  using Parts = std::vector<std::string_view>;
+  CHECK(split_text("a,bc,d", ',') == Parts{"a", "bc", "d"});
+  CHECK(split_text("a,,b,", ',') == Parts{"a", "", "b", ""});
+  CHECK(split_text("", ',') == Parts{""});
+  CHECK(split_text("a,b", ' ') == Parts{"a,b"});
 }
 
 TEST_CASE("the nearest name has the fewest edits") {

@@ -9,7 +9,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace accrete {
 
@@ -45,7 +44,7 @@ struct Preprocessing {
   /// @throws ValueError  for an unknown field or a value it cannot take
   [[nodiscard]] static Preprocessing parse(std::string_view text) {
     Preprocessing result;
-    for (std::string_view const field : split(text, ' ')) {
+    for (std::string_view const field : split_text(text, ' ')) {
       if (field.empty()) { continue; }
       auto const equals = std::min(field.find('='), field.size());
       result.assign(field.substr(0, equals), field.substr(std::min(equals + 1, field.size())));
@@ -56,18 +55,8 @@ struct Preprocessing {
  private:
   static constexpr Index largest_side = 1 << 16;
 
-  static std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    for (std::size_t first = 0; first <= text.size();) {
-      auto const end = std::min(text.find(separator, first), text.size());
-      parts.push_back(text.substr(first, end - first));
-      first = end + 1;
-    }
-    return parts;
-  }
-
   static std::array<float, 3> channels(std::string_view name, std::string_view text, float least) {
-    auto const parts = split(text, ',');
+    auto const parts = split_text(text, ',');
     if (parts.size() != 3) { fail<ValueError>(name, "needs three numbers, one per channel (came: ", text, ")"); }
     std::array<float, 3> values{};
     for (std::size_t channel = 0; channel < 3; ++channel) { values[channel] = parse_number<float>(name, parts[channel], least, std::numeric_limits<float>::max()); }

@@ -52,6 +52,17 @@ template <class Number>
   return {buffer, end.ptr};
 }
 
+/// The parts of a text between separators, empty ones too; one empty part for an empty text. They are views of the text.
+[[nodiscard]] inline std::vector<std::string_view> split_text(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t first = 0; first <= text.size();) {
+    auto const end = std::min(text.find(separator, first), text.size());
+    parts.push_back(text.substr(first, end - first));
+    first = end + 1;
+  }
+  return parts;
+}
+
 /// Reads a whole text as one number.
 /// @throws ValueError  when the text is not exactly one finite number in [least, most]
 template <class Number>
