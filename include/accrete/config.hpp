@@ -62,6 +62,13 @@
 #define ACCRETE_WITH_BFLOAT16_DOT 0
 #endif
 
+/// Whether the compiler may use tile registers (AMX) for bfloat16 and the system can be asked for them.
+#if defined(__linux__) && ((defined(__AMX_TILE__) && defined(__AMX_BF16__)) || (defined(__AMXTILE__) && defined(__AMXBF16__)))
+#define ACCRETE_WITH_AMX 1
+#else
+#define ACCRETE_WITH_AMX 0
+#endif
+
 /// Whether the code being compiled for a device may use its bfloat16 matrix units; its host side always may speak of them.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define ACCRETE_WITH_DEVICE_BFLOAT16 1

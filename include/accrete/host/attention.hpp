@@ -4,6 +4,7 @@
 #include <accrete/core/bfloat16.hpp>
 #include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/host/amx.hpp>
 #include <accrete/host/bfloat16_pair.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/functions.hpp>
@@ -61,6 +62,13 @@ void store_some(Y* to, simd::Vec<Sum> value, Index count) {
   simd::store_narrow_part(to, value, count);
 }
 
+/// Multiples that the vectors beside each other and the elements of a row are filled up to with zeros, and the most vectors of a panel.
+struct TilePadding {
+  Index vectors = 1;
+  Index depth = 1;
+  Index most_vectors = tile_vectors;
+};
+
 /// How the arrays of one head are cut into vectors and elements.
 template <class Element>
 struct HeadLayout {
@@ -70,13 +78,54 @@ struct HeadLayout {
 
   Index width;  ///< of a head, in scalars
   Index keys;
-  TileColumns key_columns{(keys + step - 1) / step};
-  TileColumns value_columns{(width + step - 1) / step};
+  TilePadding padding{};
+  TileColumns key_columns{units(keys, step, padding.vectors), padding.most_vectors};
+  TileColumns value_columns{units(width, step, padding.vectors), padding.most_vectors};
   Index score_stride = key_columns.vectors * step;
   Index value_stride = value_columns.vectors * step;
-  Index score_depth = (width + per_element - 1) / per_element;  ///< elements of one query
-  Index value_depth = (keys + per_element - 1) / per_element;   ///< elements of one row of weights
-  Index query_stride = (score_depth + step - 1) / step * step;
+  Index score_depth = units(width, per_element, padding.depth);  ///< elements of one query
+  Index value_depth = units(keys, per_element, padding.depth);   ///< elements of one row of weights
+  Index query_stride = units(score_depth, 1, step);
+
+ private:
+  /// How many units of `size` hold `count`, filled up to a multiple.
+  static constexpr Index units(Index count, Index size, Index multiple) { return (count + size * multiple - 1) / (size * multiple) * multiple; }
+};
+
+/// The products of a head by vector registers.
+template <class T>
+struct VectorTiles {
+  using Element = TileElement<T>;
+  static constexpr Index block = 4 * tile_rows;  ///< queries that share one pass over the packed keys: their scores stay in the first two cache levels
+  static constexpr TilePadding padding{};
+
+  /// A panel of y = a b.
+  static void multiply(Index rows, Index vectors, TileOperands<Element> const& operands) { multiply_panel<Element>(rows, vectors, operands); }
+};
+
+/// The same by tile registers, whose state lasts as long as the object. Rows of y up to the next multiple of 16 are overwritten.
+struct AmxTiles {
+  using Element = bfloat16_pair;
+  static constexpr Index block = amx::block_rows;
+  static constexpr Index vectors = amx::block_columns / simd::lanes<float>;
+  static constexpr TilePadding padding{.vectors = vectors, .depth = amx::tile_pairs, .most_vectors = vectors};
+
+  static void multiply(Index rows, Index /*vectors*/, TileOperands<Element> const& o) {
+    amx::BlockOperands const operands{.a = o.a,
+                                      .a_stride = o.a_stride,
+                                      .a_step = amx::tile_pairs,
+                                      .b = o.b,
+                                      .b_stride = o.b_stride,
+                                      .b_step = amx::tile_pairs * o.b_stride,
+                                      .b_right = amx::tile_columns,
+                                      .steps = o.depth / amx::tile_pairs,
+                                      .y = o.y,
+                                      .y_stride = o.y_stride};
+    amx::multiply_rows(rows, operands, false);
+  }
+
+ private:
+  amx::TileScope scope_;
 };
 
 /// Keys with the vectors along the keys, panel after panel: [panel][element][vectors of the panel]. Missing keys are zeros.
@@ -109,8 +158,8 @@ void pack_values(HeadRows<T> const& values, HeadLayout<Element> const& layout, E
     for (Index d = 0; d < layout.width; d += HeadLayout<Element>::step) {
       Element* const to = packed + e * layout.value_stride + d;
       if constexpr (in_pairs<Element>) {
-        T const* const second = 2 * e + 1 < values.count() ? values.row(2 * e + 1) + d : nullptr;
-        store_elements(to, simd::zip_pairs(values.row(2 * e) + d, second, layout.width - d));
+        auto const row = [&](Index i) { return i < values.count() ? values.row(i) + d : nullptr; };
+        store_elements(to, simd::zip_pairs(row(2 * e), row(2 * e + 1), layout.width - d));
       } else {
         store_elements(to, load_elements<Element>(values.row(e) + d, layout.width - d));
       }
@@ -136,9 +185,9 @@ struct RowWeights {
   Sum sum;
 };
 
-/// weights = exp(scale (score - largest)) of one row; entries past `count` become zero.
+/// weights = exp(scale (score - largest)) of one row; those from `count` to `stride` become zero.
 template <class Sum, class Weight>
-[[nodiscard]] RowWeights<Sum> weights_of_row(Sum const* scores, Index count, Sum scale, Weight* weights) {
+[[nodiscard]] RowWeights<Sum> weights_of_row(Sum const* scores, Index count, Sum scale, Weight* weights, Index stride) {
   constexpr Index step = simd::lanes<Sum>;
   constexpr Sum lowest = -std::numeric_limits<Sum>::infinity();
   Index const whole = count / step * step;
@@ -159,61 +208,69 @@ template <class Sum, class Weight>
     simd::store_narrow(weights + whole, masked);
     sum += masked;
   }
+  std::fill(weights + (count + step - 1) / step * step, weights + stride, Weight{});
   return {largest, simd::sum_of_lanes<Sum>(sum)};
 }
-
-/// Queries that share one pass over the packed keys: their scores stay in the first two cache levels.
-inline constexpr Index attention_block = 4 * tile_rows;
 
 struct TileElements;
 struct AttentionSums;
 
 /// One head of one sequence: queries [first, first + count) against all keys.
 /// @param[out] log_sums  one per query, the `stride` apart; or without data
-template <class T, class Y>
-void attend(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y, RowsView<SumScalar<T>> log_sums) {
-  using Element = TileElement<T>;
+template <class Tiles, class T, class Y>
+void attend_with(HeadRows<T> const& queries, Index first, Index count, HeadRows<T> const& keys, HeadRows<T> const& values, Index width, RowsView<Y> y, RowsView<SumScalar<T>> log_sums) {
+  using Element = typename Tiles::Element;
   using Layout = HeadLayout<Element>;
   using Sum = typename Layout::Sum;
-  Layout const layout{width, keys.count()};
+  Layout const layout{width, keys.count(), Tiles::padding};
+  Tiles const tiles{};
 
   Element* const packed_keys =
-      ThreadScratch<TileElements>::get<Element>(layout.score_stride * layout.score_depth + layout.value_depth * layout.value_stride + attention_block * (layout.query_stride + layout.score_stride));
+      ThreadScratch<TileElements>::get<Element>(layout.score_stride * layout.score_depth + layout.value_depth * layout.value_stride + Tiles::block * (layout.query_stride + layout.score_stride));
   Element* const packed_values = packed_keys + layout.score_stride * layout.score_depth;
   Element* const packed_queries = packed_values + layout.value_depth * layout.value_stride;
-  Element* const weights = packed_queries + attention_block * layout.query_stride;
-  Sum* const scores = ThreadScratch<AttentionSums>::get<Sum>(attention_block * (layout.score_stride + layout.value_stride));
-  Sum* const sums = scores + attention_block * layout.score_stride;
+  Element* const weights = packed_queries + Tiles::block * layout.query_stride;
+  Sum* const scores = ThreadScratch<AttentionSums>::get<Sum>(Tiles::block * (layout.score_stride + layout.value_stride));
+  Sum* const sums = scores + Tiles::block * layout.score_stride;
   Index const weight_stride = layout.score_stride / Layout::per_element;
 
   pack_keys(keys, layout, packed_keys);
   pack_values(values, layout, packed_values);
   Sum const scale = Sum{1} / std::sqrt(static_cast<Sum>(width));
-  for (Index block = first; block < first + count; block += attention_block) {
-    Index const rows = std::min(attention_block, first + count - block);
+  for (Index block = first; block < first + count; block += Tiles::block) {
+    Index const rows = std::min(Tiles::block, first + count - block);
     pack_queries(queries, block, rows, layout, packed_queries);
     for (Index tile = 0; tile < layout.key_columns.tiles(); ++tile) {
       Index const vectors = layout.key_columns.width(tile);
       Index const column = layout.key_columns.first(tile) * Layout::step;
-      multiply_panel<Element>(rows, vectors,
-                              {packed_queries, layout.query_stride, packed_keys + column * layout.score_depth, vectors * Layout::step, layout.score_depth, scores + column, layout.score_stride});
+      tiles.multiply(rows, vectors, {packed_queries, layout.query_stride, packed_keys + column * layout.score_depth, vectors * Layout::step, layout.score_depth, scores + column, layout.score_stride});
     }
-    Sum factor[static_cast<std::size_t>(attention_block)];
+    Sum factor[static_cast<std::size_t>(Tiles::block)];
     for (Index i = 0; i < rows; ++i) {
       using Weight = std::conditional_t<in_pairs<Element>, bfloat16, Sum>;
-      auto const row = weights_of_row(scores + i * layout.score_stride, layout.keys, scale, reinterpret_cast<Weight*>(weights + i * weight_stride));
+      auto const row = weights_of_row(scores + i * layout.score_stride, layout.keys, scale, reinterpret_cast<Weight*>(weights + i * weight_stride), layout.score_stride);
       factor[i] = Sum{1} / row.sum;
       if (log_sums.data != nullptr) { *log_sums.row(block + i) = row.largest * scale + std::log(row.sum); }
     }
     for (Index tile = 0; tile < layout.value_columns.tiles(); ++tile) {
       Index const column = layout.value_columns.first(tile) * Layout::step;
-      multiply_panel<Element>(rows, layout.value_columns.width(tile), {weights, weight_stride, packed_values + column, layout.value_stride, layout.value_depth, sums + column, layout.value_stride});
+      tiles.multiply(rows, layout.value_columns.width(tile), {weights, weight_stride, packed_values + column, layout.value_stride, layout.value_depth, sums + column, layout.value_stride});
     }
     for (Index i = 0; i < rows; ++i) {
       for (Index d = 0; d < width; d += Layout::step) { store_some<Sum>(y.row(block + i) + d, simd::load(sums + i * layout.value_stride + d) * factor[i], width - d); }
     }
   }
 }
+
+/// The same by the fastest tiles there are for the scalar.
+template <class T, class... Operands>
+void attend(Operands const&... operands) {
+  if constexpr (in_pairs<TileElement<T>>) {
+    if (amx::available()) { return attend_with<AmxTiles>(operands...); }
+  }
+  attend_with<VectorTiles<T>>(operands...);
+}
+
 /// Where the heads of a batch lie.
 template <class T>
 struct HeadsOf {
@@ -247,7 +304,7 @@ void attend_all(HostExecutor<Products> const& exec, RowsView<T const> q, RowsVie
   Index const keys = k.rows / shape.batch + prefix.length;
   Index const pairs = shape.batch * shape.heads;
   int const threads = 2 * pairs * queries * keys * width < attention_worth_threads ? 1 : exec.thread_count();
-  Index const parts = pairs >= 4 * threads ? 1 : std::clamp<Index>(queries / attention_block, 1, threads);
+  Index const parts = pairs >= 4 * threads ? 1 : std::clamp<Index>(queries / VectorTiles<T>::block, 1, threads);
   HeadsOf<T> const heads{shape, width};
   parallel_for(threads, pairs * parts, [&](Index item) {
     Index const part = item % parts;
@@ -255,8 +312,8 @@ void attend_all(HostExecutor<Products> const& exec, RowsView<T const> q, RowsVie
     Index const head = item / parts % shape.heads;
     Index const first = queries * part / parts;
     Index const last = queries * (part + 1) / parts;
-    attend(heads.rows(q, sequence, head), first, last - first, heads.rows(k, sequence, head, prefix.k, prefix.length), heads.rows(v, sequence, head, prefix.v, prefix.length), width,
-           head_of(y, shape.batch, sequence, head, width), log_sums.data == nullptr ? log_sums : head_of(log_sums, shape.batch, sequence, head, 1));
+    attend<T>(heads.rows(q, sequence, head), first, last - first, heads.rows(k, sequence, head, prefix.k, prefix.length), heads.rows(v, sequence, head, prefix.v, prefix.length), width,
+              head_of(y, shape.batch, sequence, head, width), log_sums.data == nullptr ? log_sums : head_of(log_sums, shape.batch, sequence, head, 1));
   });
 }
 }  // namespace detail

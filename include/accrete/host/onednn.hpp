@@ -5,9 +5,12 @@
 #include <accrete/core/precision.hpp>
 #include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/host/amx.hpp>
+#include <accrete/host/amx_panels.hpp>
 #include <accrete/host/epilogue.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/onednn_matmul.hpp>
+#include <accrete/host/panel_product.hpp>
 #include <accrete/host/scratch.hpp>
 #include <accrete/host/tokens.hpp>
 #include <accrete/host/weight_panels.hpp>
@@ -48,6 +51,8 @@ struct OneDnn {
     [[nodiscard]] bool multiplies_float32() const { return shared_->form.type == detail::Dnn::data_type::f32; }
     /// The weight where our own tiles multiply it, else nullptr.
     [[nodiscard]] WeightPanels const* panels() const { return shared_->panels.empty() ? nullptr : &shared_->panels; }
+    /// The weight where tile registers multiply it, else nullptr.
+    [[nodiscard]] AmxPanels const* amx_panels() const { return shared_->amx_panels.empty() ? nullptr : &shared_->amx_panels; }
     /// [out], or nullptr
     [[nodiscard]] float const* bias() const { return shared_->form.bias ? static_cast<float const*>(shared_->bias.get_data_handle()) : nullptr; }
     /// Whether a row's bits stay when a product has other rows beside it or more threads; if not, products are cut into equal chunks.
@@ -70,7 +75,8 @@ struct OneDnn {
       Precision precision = Precision::float32;
       bool fixed_order = true;
       detail::Dnn weight;
-      WeightPanels panels;  // in place of `weight`
+      WeightPanels panels;   // in place of `weight`
+      AmxPanels amx_panels;  // the same
       detail::Dnn bias;
       std::optional<detail::CompiledReorder> from_output_rows;
       std::optional<detail::CompiledReorder> from_input_rows;
@@ -126,7 +132,9 @@ inline OneDnn::PackedWeights::PackedWeights(MatrixView<float const> weight, Vect
   if (!description) { fail<Error>("pack", "oneDNN has no product for a weight [", shared->form.outputs, ", ", shared->form.inputs, "]"); }
   try {
     shared->fixed_order = detail::has_fixed_order(*description);
-    if (!detail::is_blocked(*description) && detail::own_tiles_are_fast) {
+    if (shared->form.type == Dnn::data_type::bf16 && amx::available()) {
+      shared->amx_panels = AmxPanels(shared->form.inputs, shared->form.outputs);
+    } else if (!detail::is_blocked(*description) && detail::own_tiles_are_fast) {
       shared->panels = WeightPanels(shared->form.inputs, shared->form.outputs);
     } else {
       shared->weight = Dnn(description->weights_desc(), detail::dnn_engine());
@@ -147,7 +155,9 @@ inline void OneDnn::PackedWeights::assign(MatrixView<float const> weight, Vector
     std::transform(weight.begin(), weight.end(), rounded, [](float w) { return to_float(to_bfloat16(w)); });
     from = rounded;
   }
-  if (!shared.panels.empty()) {
+  if (!shared.amx_panels.empty()) {
+    shared.amx_panels.assign(threads, {from, weight.shape()}, order);
+  } else if (!shared.panels.empty()) {
     shared.panels.assign(threads, {from, weight.shape()}, order);
   } else {
     bool const output_rows = order == kernels::WeightOrder::output_rows;
@@ -277,6 +287,9 @@ void product_on(HostExecutor<OneDnn> const& exec, RowsView<X const> x, OneDnn::P
   check_input_scalar<X>(packed.precision());
   constexpr bool same_scalars = std::is_same_v<X, float> && std::is_same_v<Y, float>;
   int const threads = x.rows * x.width * y.width < detail::worth_threads ? 1 : exec.thread_count();
+  if constexpr (std::is_same_v<X, bfloat16>) {
+    if (packed.amx_panels() != nullptr) { return panel_product(threads, x, *packed.amx_panels(), packed.bias(), epilogue, y); }
+  }
   if (packed.panels() != nullptr) { return panel_product(threads, x, *packed.panels(), packed.bias(), epilogue, y); }
   // A float32 engine takes no bfloat16 on either side; a bfloat16 engine takes both scalars as targets.
   bool const widen = packed.multiplies_float32() && !same_scalars;

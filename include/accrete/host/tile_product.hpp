@@ -15,11 +15,12 @@ namespace accrete::host {
 inline constexpr int tile_rows = 6;
 inline constexpr int tile_vectors = ACCRETE_VECTOR_BYTES == 64 ? 4 : 2;
 
-/// How `vectors` vectors fall into tiles of at most `tile_vectors`, as evenly as they can: 13 = 3 + 3 + 3 + 4.
+/// How `vectors` vectors fall into tiles of at most `most`, as evenly as they can: 13 = 3 + 3 + 3 + 4.
 struct TileColumns {
   Index vectors = 0;
+  Index most = tile_vectors;
 
-  [[nodiscard]] constexpr Index tiles() const { return (vectors + tile_vectors - 1) / tile_vectors; }
+  [[nodiscard]] constexpr Index tiles() const { return (vectors + most - 1) / most; }
   [[nodiscard]] constexpr Index first(Index tile) const { return vectors * tile / tiles(); }
   [[nodiscard]] constexpr Index width(Index tile) const { return first(tile + 1) - first(tile); }
 };
@@ -34,17 +35,17 @@ struct TileArithmetic {
   static simd::Vec<Sum> add(simd::Vec<Element> a, simd::Vec<Element> b, simd::Vec<Sum> sum) { return simd::multiply_add(a, b, sum); }
 };
 
-#if ACCRETE_WITH_BFLOAT16_DOT
 /// Pairs of bfloat16 add both their products to a float.
 template <>
 struct TileArithmetic<bfloat16_pair> {
   using Sum = float;
 
+#if ACCRETE_WITH_BFLOAT16_DOT
   static simd::Vec<std::uint32_t> left(bfloat16_pair a) { return simd::broadcast(a.bits); }
   static simd::Vec<std::uint32_t> right(bfloat16_pair const* b) { return simd::load(&b->bits); }
   static simd::Vec<float> add(simd::Vec<std::uint32_t> a, simd::Vec<std::uint32_t> b, simd::Vec<float> sum) { return simd::multiply_add_pairs(a, b, sum); }
-};
 #endif
+};
 
 /// What the products of a scalar T multiply: T itself, float for a bfloat16 that must be widened, or pairs of bfloat16.
 template <class T>

@@ -3,6 +3,8 @@
 #include <accrete/core/bfloat16.hpp>
 #include <accrete/core/sum_scalar.hpp>
 #include <accrete/core/tensor.hpp>
+#include <accrete/host/amx.hpp>
+#include <accrete/host/amx_weight_gradient.hpp>
 #include <accrete/host/executor.hpp>
 #include <accrete/host/scratch.hpp>
 #include <accrete/host/share_out.hpp>
@@ -150,10 +152,13 @@ class GradientChunk {
 }  // namespace detail
 
 /// Chunks of 256 rows one after the other: their columns are copied to where register tiles want them, bfloat16 in pairs or widened to float,
-/// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw.
+/// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw. bfloat16 goes to tile registers where there are any.
 template <class Products, class T>
 void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw) {
   constexpr Index worth_threads = Index{1} << 17;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (amx::available()) { return amx_weight_gradient(dy.rows * dw.size() < worth_threads ? 1 : exec.thread_count(), dy, x, dw); }
+  }
   for (Index first = 0; first < dy.rows; first += detail::gradient_depth) {
     Index const rows = std::min(detail::gradient_depth, dy.rows - first);
     int const threads = rows * dw.size() < worth_threads ? 1 : exec.thread_count();
