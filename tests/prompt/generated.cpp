@@ -337,6 +337,27 @@ TEST_CASE("each block's rows are made of what the others are by then, and take t
   }
 }
 
+TEST_CASE("where the last block is skipped it gets no rows, and what would make them does not learn") {
+  auto const vit = plain_network();
+  auto const images = many_images(4, vit.shape());
+  auto prompt = dap(DownInit::normal);
+  prompt.skip_last = true;
+  Placed<Dap> placed(prompt, prompt_place(vit), 3);
+  std::vector<Index> const tasks{2, 0, 1, 2};
+  Measured hook(placed.prompt.hook_of(exec, placed.state, Dap::slots_of(tasks).cview()));
+  CHECK(vit.forward(exec, vit.embed(exec, images), hook).extent(1) == 17);
+  CHECK(hook.lengths == std::vector<Index>{20, 20, 17});
+
+  PromptedLearning<Dap> learning(vit, prompt);
+  learning.begin(0);
+  auto const before = learning.store();
+  learning.learn(0, images, 2, 0.01);
+  auto const& after = learning.store();
+  for (std::string_view const name : {Dap::down_weight, Dap::film_weight}) {
+    for (Index block = 0; block < 3; ++block) { CHECK(same_bits(after.view<3>(name)[block], before.view<3>(name)[block]) == (block == 2)); }
+  }
+}
+
 TEST_CASE("the mixing of tokens stands still after the first task, as do keys and embeddings of other tasks") {
   auto const vit = plain_network();
   auto const images = many_images(4, vit.shape());

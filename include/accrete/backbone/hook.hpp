@@ -8,11 +8,11 @@ namespace accrete {
 
 /// Rows put into the sequence before a block.
 struct TokenInjection {
-  enum class How { insert, overwrite };
+  enum class How { insert, overwrite, remove };
 
   TensorView<float const, 3> rows;  ///< [1 or B, L, D] in the executor's memory; nothing happens when L is 0
   Index at = 1;                     ///< the row they begin at; 1 is right behind the class token
-  How how = How::insert;            ///< a shallow prompt is inserted once and carried on; a deep one overwrites its rows in the later blocks
+  How how = How::insert;            ///< a shallow prompt is inserted once and carried on; a deep one overwrites its rows in the later blocks; of rows to remove only L is asked
 };
 
 /// Keys and values put in front of a block's own, after its projection.

@@ -244,18 +244,23 @@ class VitPass {
     for (Index i = first; i < shape_.depth; ++i) {
       auto const hidden = owned ? TensorView<float const, 3>(owned->view()) : tokens;
       TokenInjection const injected = detail::tokens_of(hook, i, hidden);
-      bool const inserts = injected.rows.extent(1) > 0 && injected.how == TokenInjection::How::insert;
-      if (inserts || !owned) {
-        auto next = model_.scratch.template lease<float>(Shape<3>{hidden.extent(0), hidden.extent(1) + (inserts ? injected.rows.extent(1) : 0), hidden.extent(2)});
+      Index const length = injected.rows.extent(1);
+      bool const inserts = length > 0 && injected.how == TokenInjection::How::insert;
+      bool const removes = length > 0 && injected.how == TokenInjection::How::remove;
+      if (inserts || removes || !owned) {
+        auto next = model_.scratch.template lease<float>(Shape<3>{hidden.extent(0), hidden.extent(1) + (inserts ? length : removes ? -length : 0), hidden.extent(2)});
         if (inserts) {
           kernels::insert_tokens(exec_, hidden, injected.rows, injected.at, next.view());
           inserted = injected;
+        } else if (removes) {
+          kernels::remove_tokens(exec_, hidden, injected.at, next.view());
+          inserted = {};
         } else {
           copy(hidden, next.view());
         }
         owned.emplace(std::move(next));
       }
-      if (injected.rows.extent(1) > 0 && !inserts) { kernels::overwrite_tokens(exec_, injected.rows, injected.at, owned->view()); }
+      if (length > 0 && injected.how == TokenInjection::How::overwrite) { kernels::overwrite_tokens(exec_, injected.rows, injected.at, owned->view()); }
       PrefixInjection const prefix = detail::prefix_of(hook, i);
       if (pooled > 0 && shape_.pooled_rows() > 0 && i + 1 == shape_.depth && prefix.k.extent(1) == 0) {
         run_last_rows<T>(owned->view(), pooled);

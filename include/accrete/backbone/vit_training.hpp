@@ -157,11 +157,14 @@ class VitTraining {
     std::optional<Lease> lease_;
   };
 
-  /// Where rows were put into the sequence.
+  /// Where rows were put into the sequence, or taken out of it.
   struct Injection {
     Index at = 0;
     Index length = 0;  ///< 0: nothing was
-    bool inserted = false;
+    TokenInjection::How how = TokenInjection::How::insert;
+
+    /// Whether rows of a hook are in the sequence.
+    [[nodiscard]] bool gives() const { return length > 0 && how != TokenInjection::How::remove; }
   };
 
   struct Step {
@@ -245,7 +248,7 @@ class VitTraining {
     if (!detail::wants_gradients(hook)) { return lowest; }
     for (Index i = first_; i < first_ + static_cast<Index>(tape_.size()); ++i) {
       Step const& step = step_of(i);
-      bool const wanted = (takes_tokens_gradient<Hook> && step.injection.length > 0) || (TakesPrefixGradient<Hook> && step.prefix > 0);
+      bool const wanted = (takes_tokens_gradient<Hook> && step.injection.gives()) || (TakesPrefixGradient<Hook> && step.prefix > 0);
       if (wanted) { lowest = std::min(lowest, i); }
     }
     return lowest;
@@ -304,10 +307,14 @@ class VitTraining {
     }
     Index const length = given.rows.extent(1);
     if (length == 0) { return tokens; }
-    injection = {.at = given.at, .length = length, .inserted = given.how == TokenInjection::How::insert};
+    injection = {.at = given.at, .length = length, .how = given.how};
+    if (given.how == TokenInjection::How::remove) {
+      inserted_ = {};
+      return without_rows(tokens.view(), injection);
+    }
     with_stream_rows(given.rows, [&](TensorView<S const, 3> rows) {
       auto const before = tokens.view();
-      if (injection.inserted) {
+      if (injection.how == TokenInjection::How::insert) {
         Stream longer = lease(before.extent(0), before.extent(1) + length);
         kernels::insert_tokens(exec_, TensorView<S const, 3>(before), rows, given.at, longer.view());
         tokens = std::move(longer);
@@ -350,10 +357,7 @@ class VitTraining {
       }
     } else {
       if (inserted_.length > 0) {  // the patches alone are averaged
-        auto const longer = tokens.view();
-        Stream shorter = lease(longer.extent(0), longer.extent(1) - inserted_.length);
-        kernels::remove_tokens(exec_, TensorView<S const, 3>(longer), inserted_.at, shorter.view());
-        tokens = std::move(shorter);
+        tokens = without_rows(tokens.view(), inserted_);
       }
       auto const rows = tokens.view();
       if (shape_.fc_norm) {
@@ -404,6 +408,12 @@ class VitTraining {
     return d;
   }
 
+  [[nodiscard]] Stream without_rows(TensorView<S const, 3> longer, Injection const& where) const {
+    Stream shorter = lease(longer.extent(0), longer.extent(1) - where.length);
+    kernels::remove_tokens(exec_, longer, where.at, shorter.view());
+    return shorter;
+  }
+
   [[nodiscard]] Stream with_zero_rows(Stream d, Injection const& where) const {
     auto const shorter = d.view();
     auto const zeros = zero_rows(where.length);
@@ -426,7 +436,7 @@ class VitTraining {
     nn::BlockTape<T> const tape = step.tape();
     Index const batch = tape.x.extent(0);
     Index const length = tape.x.extent(1);
-    bool const injected = takes_tokens_gradient<Hook> && step.injection.length > 0;
+    bool const injected = takes_tokens_gradient<Hook> && step.injection.gives();
     typename nn::TrainedBlock<Exec, T>::Reach const reach{.input = below || injected, .prefix = TakesPrefixGradient<Hook> && step.prefix > 0};
     auto const extents = block.tape_extents(batch, length);
     bool const in_place = !block.few_rows();
@@ -503,18 +513,17 @@ class VitTraining {
     return without_injection(injection, std::move(d), true);
   }
 
-  /// Injected rows end here: inserted ones leave the sequence, overwritten ones have no gradient below.
+  /// Injected rows end here: inserted ones leave the sequence, overwritten ones have no gradient below, removed ones come back without any.
   [[nodiscard]] Stream without_injection(Injection const& injection, Stream d, bool needed) const {
     if (injection.length == 0 || !needed) { return d; }
-    auto const longer = d.view();
-    if (!injection.inserted) {
-      auto const zeros = zero_rows(injection.length);
-      kernels::overwrite_tokens(exec_, TensorView<S const, 3>(zeros.view()), injection.at, longer);
-      return d;
+    switch (injection.how) {
+      case TokenInjection::How::insert: return without_rows(d.view(), injection);
+      case TokenInjection::How::remove: return with_zero_rows(std::move(d), injection);
+      case TokenInjection::How::overwrite: break;
     }
-    Stream shorter = lease(longer.extent(0), longer.extent(1) - injection.length);
-    kernels::remove_tokens(exec_, TensorView<S const, 3>(longer), injection.at, shorter.view());
-    return shorter;
+    auto const zeros = zero_rows(injection.length);
+    kernels::overwrite_tokens(exec_, TensorView<S const, 3>(zeros.view()), injection.at, d.view());
+    return d;
   }
 
   Exec exec_;

@@ -64,6 +64,7 @@ struct GeneratedPrompt {
   Index embedding_width = 16;  ///< E
   double pull = 12.8;          ///< how strongly the key of the task is pulled towards the queries; 128 lambda_s, whatever the batch
   bool sum_pull = false;       ///< pulls by the sum over the batch instead of the mean, as the release does by a slip of an index; `pull` is then its lambda_s
+  bool skip_last = false;      ///< no rows in the last block, as the release does for ImageNet-R
   DownInit initial = DownInit::zeros;
   std::uint64_t seed = 1993;  ///< draws all of it
 
@@ -142,7 +143,7 @@ struct GeneratedPrompt {
   /// @param[in] chosen [B, 1]
   template <class Exec>
   [[nodiscard]] GeneratedHook<Exec, GeneratedPrompt> hook_of(Exec const& exec, State const& state, MatrixView<Index const> chosen) const {
-    GeneratedHook<Exec, GeneratedPrompt> hook(exec, state);
+    GeneratedHook<Exec, GeneratedPrompt> hook(exec, *this, state);
     hook.take(chosen);
     return hook;
   }
@@ -198,6 +199,8 @@ struct GeneratedPrompt {
             number_setting("embedding", "width of the embedding of a task", &GeneratedPrompt::embedding_width, Index{1}, Index{10000}),
             number_setting("pull", "how strongly the key of a task is pulled towards the queries", &GeneratedPrompt::pull, 0.0, 1e6),
             choice_setting("sum-pull", "pull by the sum over the batch, as the release does", &GeneratedPrompt::sum_pull, std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
+            choice_setting("skip-last", "no rows in the last block, as the release does for ImageNet-R", &GeneratedPrompt::skip_last,
+                           std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
             choice_setting("prompt-initial", "how the mixing of tokens begins", &GeneratedPrompt::initial,
                            std::vector<std::pair<std::string, DownInit>>{{"zeros", DownInit::zeros}, {"normal", DownInit::normal}}),
             number_setting("prompt-seed", "draws the generator", &GeneratedPrompt::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};
@@ -254,7 +257,8 @@ class GeneratedHook {
  public:
   using Memory = typename Exec::Memory;
 
-  GeneratedHook(Exec const& exec, typename Prompt::State const& state) : exec_(exec), tokens_(state.place().tokens), values_(state.parameters()), rows_(static_cast<std::size_t>(state.place().depth)) {
+  GeneratedHook(Exec const& exec, Prompt const& prompt, typename Prompt::State const& state)
+      : exec_(exec), tokens_(state.place().tokens), end_(state.place().depth - (prompt.skip_last ? 1 : 0)), values_(state.parameters()), rows_(static_cast<std::size_t>(state.place().depth)) {
     modulate();
   }
 
@@ -262,9 +266,10 @@ class GeneratedHook {
   /// @param[in] chosen [B, 1]
   void take(MatrixView<Index const> chosen) { chosen_.assign(chosen.begin(), chosen.end()); }
 
-  [[nodiscard]] Injects kind(Index /*block*/) const { return Injects::tokens; }
+  [[nodiscard]] Injects kind(Index block) const { return end_ == 0 && block == 0 ? Injects::nothing : Injects::tokens; }
 
   [[nodiscard]] TokenInjection tokens(Index block, TensorView<float const, 3> hidden) {
+    if (block == end_) { return {{nullptr, {1, length(), hidden.extent(2)}}, tokens_, TokenInjection::How::remove}; }
     Shape<3> const shape{hidden.extent(0), length(), hidden.extent(2)};
     auto& rows = rows_[static_cast<std::size_t>(block)];
     if (!(rows.shape() == shape)) { rows = Tensor<float, 3, Memory>(shape); }
@@ -350,6 +355,7 @@ class GeneratedHook {
 
   Exec exec_;
   Index tokens_;
+  Index end_;  ///< blocks with rows
   ParameterStore<float> values_;
   std::vector<Tensor<float, 3, Memory>> rows_;  ///< [B, N, D] by block
   Tensor<float, 3> modulation_;                 ///< [blocks, M, 2 D]
@@ -365,7 +371,7 @@ class GeneratedLearningHook : public GeneratedHook<Exec, Prompt> {
 
  public:
   /// @param prompt  must outlive the hook
-  GeneratedLearningHook(Exec const& exec, Prompt const& prompt, State const& state) : Base(exec, state), prompt_(prompt), task_(state.task()), gradients_(state.parameters()) { clear(); }
+  GeneratedLearningHook(Exec const& exec, Prompt const& prompt, State const& state) : Base(exec, prompt, state), prompt_(prompt), task_(state.task()), gradients_(state.parameters()) { clear(); }
 
   void refresh(ParameterStore<float> const& values) { this->set(values); }
 
