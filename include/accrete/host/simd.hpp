@@ -92,17 +92,31 @@ template <class V>
 }
 #endif
 
-/// The larger lane; NaN in `b` stays.
+/// The larger or the smaller of two lanes; NaN in `b` stays.
 template <class V>
 [[nodiscard]] inline V larger(V a, V b) {
   return a > b ? a : b;
 }
+template <class V>
+[[nodiscard]] inline V smaller(V a, V b) {
+  return a < b ? a : b;
+}
+#if ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 64  // one instruction that means just this; compilers make two of the choice
+[[nodiscard]] inline Vec<float> larger(Vec<float> a, Vec<float> b) { return _mm512_max_ps(a, b); }
+[[nodiscard]] inline Vec<float> smaller(Vec<float> a, Vec<float> b) { return _mm512_min_ps(a, b); }
+#elif ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 32
+[[nodiscard]] inline Vec<float> larger(Vec<float> a, Vec<float> b) { return _mm256_max_ps(a, b); }
+[[nodiscard]] inline Vec<float> smaller(Vec<float> a, Vec<float> b) { return _mm256_min_ps(a, b); }
+#endif
 
 /// The same bits as lanes of another type.
 template <class To, class From>
 [[nodiscard]] inline Vec<To> as_bits(Vec<From> v) {
   return std::bit_cast<Vec<To>>(v);
 }
+
+/// |v|
+[[nodiscard]] inline Vec<float> magnitude(Vec<float> v) { return as_bits<float, std::uint32_t>(as_bits<std::uint32_t, float>(v) & 0x7FFFFFFFU); }
 
 /// {0, 1, 2, ...}
 template <class T>
