@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -41,6 +42,25 @@ TEST_CASE_TEMPLATE("lanes are summed and compared to one value", T, float, doubl
   CHECK(simd::sum_of_lanes<T>(numbers) == static_cast<T>(simd::lanes<T> * (simd::lanes<T> - 1) / 2));
   CHECK(simd::largest_lane<T>(numbers) == static_cast<T>(simd::lanes<T> - 1));
   CHECK(simd::largest_lane<T>(-numbers) == T{0});
+}
+
+TEST_CASE_TEMPLATE("the larger and the smaller of two lanes are those of the choice written out, NaN and the sign of zero included", T, float, double) {
+  std::vector<T> const numbers{T{-2}, T{-0.0}, T{0}, T{3}, std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()};
+  auto const same = [](T got, T want) { return std::isnan(want) ? std::isnan(got) : got == want && std::signbit(got) == std::signbit(want); };
+  for (T const a : numbers) {
+    for (T const b : numbers) {
+      CHECK(same(simd::larger(simd::broadcast(a), simd::broadcast(b))[0], a > b ? a : b));
+      CHECK(same(simd::smaller(simd::broadcast(a), simd::broadcast(b))[0], a < b ? a : b));
+    }
+  }
+}
+
+TEST_CASE("the magnitude of a lane") {
+  for (float const v : {-2.5F, -0.0F, 0.0F, 7.0F}) {
+    auto const size = simd::magnitude(simd::broadcast(v));
+    CHECK(static_cast<float>(size[0]) == std::abs(v));
+    CHECK_FALSE(std::signbit(static_cast<float>(size[0])));
+  }
 }
 
 TEST_CASE("bfloat16 is rounded and widened in vectors as it is one by one") {
