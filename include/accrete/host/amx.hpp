@@ -42,21 +42,7 @@ inline constexpr Index block_columns = 2 * tile_columns;
 class TileScope {
  public:
 #if ACCRETE_WITH_AMX
-  TileScope() {
-    struct alignas(64) Configuration {
-      std::uint8_t palette = 1;
-      std::uint8_t start_row = 0;
-      std::array<std::uint8_t, 14> reserved{};
-      std::array<std::uint16_t, 16> row_bytes{};
-      std::array<std::uint8_t, 16> rows{};
-    };
-    Configuration configuration;
-    for (std::size_t tile = 0; tile < 8; ++tile) {
-      configuration.row_bytes[tile] = tile_pairs * sizeof(bfloat16_pair);
-      configuration.rows[tile] = tile_rows;
-    }
-    _tile_loadconfig(&configuration);
-  }
+  TileScope() { _tile_loadconfig(&configuration); }
   ~TileScope() { _tile_release(); }
 #else
   TileScope() = default;
@@ -64,7 +50,29 @@ class TileScope {
 #endif
   TileScope(TileScope const&) = delete;
   TileScope& operator=(TileScope const&) = delete;
+
+#if ACCRETE_WITH_AMX
+ private:
+  struct alignas(64) Configuration {
+    std::uint8_t palette = 1;
+    std::uint8_t start_row = 0;
+    std::array<std::uint8_t, 14> reserved{};
+    std::array<std::uint16_t, 16> row_bytes{};
+    std::array<std::uint8_t, 16> rows{};
+
+    constexpr Configuration() {
+      for (std::size_t tile = 0; tile < 8; ++tile) {
+        row_bytes[tile] = tile_pairs * sizeof(bfloat16_pair);
+        rows[tile] = tile_rows;
+      }
+    }
+  };
+  static Configuration const configuration;  // of a local one compilers may leave out what they do not see being read
+#endif
 };
+#if ACCRETE_WITH_AMX
+inline constexpr TileScope::Configuration TileScope::configuration{};
+#endif
 
 /// What one block multiplies: y = a b, or y += a b, over `steps` times 16 pairs. All distances are in elements.
 struct BlockOperands {

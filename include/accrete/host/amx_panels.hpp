@@ -101,7 +101,7 @@ class AmxPanels {
     for (Index row = 0; row < x.rows; row += amx::block_rows, to += steps * block_pairs) {
       for (Index i = 0; i < amx::block_rows; ++i) {
         bool const real = row + i < x.rows;
-        bfloat16 const* const from = real ? x.row(row + i) + first : nullptr;
+        bfloat16 const* const from = x.row(real ? row + i : row) + first;
         for (Index step = 0; step < steps; ++step) { copy_pairs(from + step * step_inputs, real ? x.width - first - step * step_inputs : 0, to + step * block_pairs + i * amx::tile_pairs); }
       }
     }

@@ -101,9 +101,9 @@ template <class V>
 [[nodiscard]] inline V smaller(V a, V b) {
   return a < b ? a : b;
 }
-#if ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 64  // one instruction that means just this; compilers make two of the choice
-[[nodiscard]] inline Vec<float> larger(Vec<float> a, Vec<float> b) { return _mm512_max_ps(a, b); }
-[[nodiscard]] inline Vec<float> smaller(Vec<float> a, Vec<float> b) { return _mm512_min_ps(a, b); }
+#if ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 64  // one instruction that means just this, where compilers make two of the choice; g++ 12 warns of the forms without a mask
+[[nodiscard]] inline Vec<float> larger(Vec<float> a, Vec<float> b) { return _mm512_maskz_max_ps(0xFFFF, a, b); }
+[[nodiscard]] inline Vec<float> smaller(Vec<float> a, Vec<float> b) { return _mm512_maskz_min_ps(0xFFFF, a, b); }
 #elif ACCRETE_WITH_FMA && ACCRETE_VECTOR_BYTES == 32
 [[nodiscard]] inline Vec<float> larger(Vec<float> a, Vec<float> b) { return _mm256_max_ps(a, b); }
 [[nodiscard]] inline Vec<float> smaller(Vec<float> a, Vec<float> b) { return _mm256_min_ps(a, b); }
