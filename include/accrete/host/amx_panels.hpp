@@ -52,7 +52,7 @@ class AmxPanels {
 
   /// sums = x W^T for panels [first, last), `stride` floats from row to row; rows up to the next multiple of 16 are overwritten as well.
   /// Each sum is one chain over the inputs.
-  void multiply(RowsView<bfloat16 const> x, Index first, Index last, float* sums, Index stride) const {
+  void multiply(RowsView<bfloat16 const> x, Index first, Index last, float* sums, Index stride) const {  // NOLINT(readability-non-const-parameter): the tiles write it
     [[maybe_unused]] amx::TileScope const scope;
     Index const blocks = (x.rows + amx::block_rows - 1) / amx::block_rows;
     bfloat16_pair* const input = ThreadScratch<detail::AmxInput>::get<bfloat16_pair>(blocks * steps_at_once * block_pairs);
