@@ -125,7 +125,7 @@ struct AmxTiles {
   }
 
  private:
-  amx::TileScope scope_;
+  [[maybe_unused]] amx::TileScope scope_;
 };
 
 /// Keys with the vectors along the keys, panel after panel: [panel][element][vectors of the panel]. Missing keys are zeros.
