@@ -22,6 +22,7 @@ namespace accrete::host::amx {
 inline constexpr Index tile_rows = 16;
 inline constexpr Index tile_pairs = 16;
 inline constexpr Index tile_columns = 16;
+inline constexpr Index tile_size = tile_pairs * tile_columns;  ///< pairs of a left or a right one
 /// A block is two left tiles below each other by two right ones beside each other: four tiles of sums.
 inline constexpr Index block_rows = 2 * tile_rows;
 inline constexpr Index block_columns = 2 * tile_columns;
@@ -87,6 +88,11 @@ struct BlockOperands {
   float* y;  ///< [16 or 32, 32]
   Index y_stride;
 };
+
+/// Operands that are packed for this: a [steps, 2, 16, 16], for every step two left tiles, and b [steps, 2, 16, 16], for every step two right ones.
+[[nodiscard]] inline BlockOperands packed_operands(bfloat16_pair const* a, bfloat16_pair const* b, Index steps, float* y, Index y_stride) {
+  return {.a = a, .a_stride = tile_pairs, .a_step = 2 * tile_size, .b = b, .b_stride = tile_columns, .b_step = 2 * tile_size, .b_right = tile_size, .steps = steps, .y = y, .y_stride = y_stride};
+}
 
 /// Every element is one chain over the steps, in order, begun with what is in y to be added to.
 /// Needs a `TileScope` where compiled for tile registers; elsewhere a plain loop of the same meaning.

@@ -39,7 +39,7 @@ class AmxPanels {
     parallel_ranges(threads, panels_, steps_ * width * step_inputs, [&](Index first, Index last) {
       for (Index half = 2 * first; half < 2 * last; ++half) {
         for (Index step = 0; step < steps_; ++step) {
-          bfloat16_pair* const to = data_.data() + (half / 2 * steps_ + step) * step_pairs + half % 2 * half_pairs;
+          bfloat16_pair* const to = data_.data() + (half / 2 * steps_ + step) * step_pairs + half % 2 * amx::tile_size;
           if (order == kernels::WeightOrder::output_rows) {
             copy_transposed(weight, half * amx::tile_columns, step * step_inputs, to);
           } else {
@@ -55,24 +55,16 @@ class AmxPanels {
   void multiply(RowsView<bfloat16 const> x, Index first, Index last, float* sums, Index stride) const {  // NOLINT(readability-non-const-parameter): the tiles write it
     [[maybe_unused]] amx::TileScope const scope;
     Index const blocks = (x.rows + amx::block_rows - 1) / amx::block_rows;
-    bfloat16_pair* const input = ThreadScratch<detail::AmxInput>::get<bfloat16_pair>(blocks * steps_at_once * block_pairs);
+    bfloat16_pair* const input = ThreadScratch<detail::AmxInput>::get<bfloat16_pair>(blocks * steps_at_once * step_pairs);
     for (Index step = 0; step < steps_; step += steps_at_once) {
       Index const steps = std::min(steps_at_once, steps_ - step);
       pack_rows(x, step * step_inputs, steps, input);
       for (Index p = first; p < last; ++p) {
         for (Index block = 0; block < blocks; ++block) {
           Index const row = block * amx::block_rows;
-          amx::BlockOperands const operands{.a = input + block * steps * block_pairs,
-                                            .a_stride = amx::tile_pairs,
-                                            .a_step = block_pairs,
-                                            .b = data_.data() + (p * steps_ + step) * step_pairs,
-                                            .b_stride = amx::tile_columns,
-                                            .b_step = step_pairs,
-                                            .b_right = half_pairs,
-                                            .steps = steps,
-                                            .y = sums + row * stride + (p - first) * width,
-                                            .y_stride = stride};
-          amx::multiply_rows(x.rows - row, operands, step > 0);
+          bfloat16_pair const* const left = input + block * steps * step_pairs;
+          bfloat16_pair const* const right = data_.data() + (p * steps_ + step) * step_pairs;
+          amx::multiply_rows(x.rows - row, amx::packed_operands(left, right, steps, sums + row * stride + (p - first) * width, stride), step > 0);
         }
       }
     }
@@ -80,9 +72,7 @@ class AmxPanels {
 
  private:
   static constexpr Index step_inputs = 2 * amx::tile_pairs;
-  static constexpr Index half_pairs = amx::tile_pairs * amx::tile_columns;
-  static constexpr Index step_pairs = amx::tile_pairs * width;
-  static constexpr Index block_pairs = amx::block_rows * amx::tile_pairs;
+  static constexpr Index step_pairs = 2 * amx::tile_size;  ///< two left tiles, or two right ones
   /// Inputs summed in registers: a panel over that many and a block of rows stay in the first-level cache.
   static constexpr Index steps_at_once = 16;
 
@@ -98,11 +88,11 @@ class AmxPanels {
 
   /// [block of 32 rows][step][row][16 pairs]. Missing rows and inputs are zero.
   static void pack_rows(RowsView<bfloat16 const> x, Index first, Index steps, bfloat16_pair* to) {
-    for (Index row = 0; row < x.rows; row += amx::block_rows, to += steps * block_pairs) {
+    for (Index row = 0; row < x.rows; row += amx::block_rows, to += steps * step_pairs) {
       for (Index i = 0; i < amx::block_rows; ++i) {
         bool const real = row + i < x.rows;
         bfloat16 const* const from = x.row(real ? row + i : row) + first;
-        for (Index step = 0; step < steps; ++step) { copy_pairs(from + step * step_inputs, real ? x.width - first - step * step_inputs : 0, to + step * block_pairs + i * amx::tile_pairs); }
+        for (Index step = 0; step < steps; ++step) { copy_pairs(from + step * step_inputs, real ? x.width - first - step * step_inputs : 0, to + step * step_pairs + i * amx::tile_pairs); }
       }
     }
   }

@@ -53,14 +53,13 @@ class AmxGradientChunk {
 
  private:
   static constexpr Index step_rows = 2 * amx::tile_pairs;
-  static constexpr Index tile_size = amx::tile_pairs * amx::tile_rows;
-  static constexpr Index step_pairs = 2 * tile_size;
+  static constexpr Index step_pairs = 2 * amx::tile_size;
   /// Panels of one item of work: those of x stay in the second-level cache while the ones of dy pass by.
   static constexpr Index item_down = 6;
   static constexpr Index item_across = 8;
 
   /// Where the tile of half a panel begins.
-  [[nodiscard]] Index tile(Index half, Index step) const { return (half / 2 * steps_ + step) * step_pairs + half % 2 * tile_size; }
+  [[nodiscard]] Index tile(Index half, Index step) const { return (half / 2 * steps_ + step) * step_pairs + half % 2 * amx::tile_size; }
 
   /// Pairs of neighbouring rows from `first` on, in `lanes` columns.
   static simd::Vec<std::uint32_t> pairs_of(RowsView<bfloat16 const> from, Index first, Index column) {
@@ -93,16 +92,7 @@ class AmxGradientChunk {
     Index const rows = std::min(amx::block_rows, outputs_ - row);
     Index const columns = std::min(amx::block_columns, inputs_ - column);
     float* const place = dw.data() + row * inputs_ + column;
-    amx::BlockOperands operands{.a = dy_ + tile(2 * p, 0),
-                                .a_stride = amx::tile_pairs,
-                                .a_step = step_pairs,
-                                .b = x_ + tile(2 * q, 0),
-                                .b_stride = amx::tile_columns,
-                                .b_step = step_pairs,
-                                .b_right = tile_size,
-                                .steps = steps_,
-                                .y = place,
-                                .y_stride = inputs_};
+    amx::BlockOperands operands = amx::packed_operands(dy_ + tile(2 * p, 0), x_ + tile(2 * q, 0), steps_, place, inputs_);
     if (rows % amx::tile_rows == 0 && columns == amx::block_columns) { return amx::multiply_rows(rows, operands, true); }
     std::array<float, amx::block_rows * amx::block_columns> block;
     operands.y = block.data();

@@ -28,7 +28,7 @@ namespace simd {
 [[nodiscard]] inline Vec<std::uint32_t> load_pairs(bfloat16 const* from, Index count) {
   constexpr Index whole = 2 * lanes<float>;
   Vec<std::uint32_t> v{};
-  std::memcpy(&v, from, static_cast<std::size_t>(std::min(count, whole)) * sizeof(bfloat16));
+  std::memcpy(&v, from, static_cast<std::size_t>(std::clamp<Index>(count, 0, whole)) * sizeof(bfloat16));
   return v;
 }
 

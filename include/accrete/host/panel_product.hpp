@@ -12,7 +12,7 @@ namespace accrete::host {
 namespace detail {
 struct PanelSums;
 
-/// Rows of one item of work: those of an item stay in the second-level cache.
+/// Rows of one item of work: those of an item stay in the second-level cache. A multiple of the rows of either kind of tile.
 inline constexpr Index panel_item_rows = 96;
 }  // namespace detail
 
