@@ -63,6 +63,15 @@ class Learning {
     return copy;
   }
 
+  /// Of all images.
+  /// @param learning  whether units are dropped
+  [[nodiscard]] Matrix<double> features(bool learning) {
+    NoHook hook;
+    training_.refresh(store_.values());
+    training_.forward(images_.cview(), hook, features_.view(), {}, learning);
+    return features_;
+  }
+
   template <class Use>
   void for_segments(Use const& use) const {
     for (Index i = 0; i < store_.size(); ++i) { use(store_.segments()[static_cast<std::size_t>(i)].name, store_.trainable_of(i)); }
@@ -139,6 +148,27 @@ TEST_CASE("in double, gradients of attention adapters and of low-rank parts with
   parts.mlp = true;
   parts.scale = 0.7;
   check_differences(parts);
+}
+
+TEST_CASE("units of an adapter are dropped while it learns and not at rest, and no gradient passes those that are") {
+  Learning<Bottleneck> dropping({.width = 12, .dropout = 0.4});
+  Learning<Bottleneck> whole({.width = 12, .dropout = 0});
+  CHECK(same_bits(dropping.features(false), whole.features(true)));
+  CHECK(relative_difference(dropping.features(true), whole.features(true)) > 1e-3);
+  check_differences(Bottleneck{.width = 12, .dropout = 0.4});
+}
+
+TEST_CASE("while the second layer of an adapter is zero it alone has a gradient") {
+  Learning<Bottleneck> learning({.width = 12, .dropout = 0});
+  learning.for_segments([&](std::string const& name, ParameterSpan const& span) {
+    for (double& value : learning.store().view(span)) { value = name.find(".up.") == std::string::npos ? value : 0.0; }
+  });
+  auto const gradients = learning.gradients(Accumulates::sums);
+  learning.for_segments([&](std::string const& name, ParameterSpan const& span) {
+    CAPTURE(name);
+    auto const of_segment = gradients.cview().slice(span.first, span.count);
+    CHECK(std::any_of(of_segment.begin(), of_segment.end(), [](double slope) { return slope != 0.0; }) == (name.find(".up.") != std::string::npos));
+  });
 }
 
 TEST_CASE("in double, squares of a batch are the squared gradients of its images, for every tensor of every tuning") {

@@ -17,6 +17,7 @@ if(ACCRETE_CLANG_TIDY)
   accrete_check(tidy tidy.sh "${ACCRETE_CLANG_TIDY}" "${accrete_flag_file}")
 endif()
 
+accrete_check(mutations mutate.sh --places)
 if(TARGET accrete_tool)
   accrete_check(tool_size size.sh "$<TARGET_FILE:accrete_tool>")
 endif()

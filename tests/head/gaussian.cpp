@@ -332,6 +332,9 @@ TEST_CASE("what does not fit is refused and changes nothing") {
   GaussianHead const powers{.tukey = 0.5};
   CHECK_THROWS_AS(powers.observe(Eigens{}, state, lesson.features.view(), lesson.columns), ValueError);  // some features are negative
   CHECK(state.moments().count(0) == lesson.of_class(0).size());
+  State of_powers;
+  teach(Eigens{}, powers, of_powers, positive(lesson), 2);
+  CHECK_THROWS_AS(static_cast<void>(scores_of(Eigens{}, powers, of_powers, lesson.features)), ValueError);
   CHECK_THROWS_AS(head.forget(Eigens{}, state, 2, {}), ShapeError);
   GaussianHead const bare{.alpha1 = 0.0, .scaling = Scaling::covariance};
   State flat;

@@ -1,6 +1,7 @@
 #include "support/compare.hpp"
 #include "support/files.hpp"
 #include "support/small_learners.hpp"
+#include "support/tolerances.hpp"
 
 #include <accrete/host/host.hpp>
 #include <accrete/method/joint.hpp>
@@ -33,8 +34,26 @@ struct StandStill {
 };
 static_assert(GradientPolicy<StandStill>);
 
+/// Changes nothing, and remembers what it was shown.
+struct Watch {
+  static constexpr std::string_view name = "watch";
+  static constexpr GradientConstraints needs = GradientConstraints::every_task;
+  static inline std::vector<std::vector<float>> gradients = {};
+  static inline std::vector<std::vector<float>> constraints = {};
+
+  template <class T>
+  GradientProjection project(VectorView<T> gradient, NonDeduced<MatrixView<T const>> rows) const {
+    gradients.emplace_back(gradient.begin(), gradient.end());
+    for (Index k = 0; k < rows.extent(0); ++k) { constraints.emplace_back(rows[k].begin(), rows[k].end()); }
+    return {};
+  }
+};
+static_assert(GradientPolicy<Watch>);
+
 using Guard = GradientProtocol<Trains::every_task, Competing::seen, OwnHead, CrossEntropy, Sgd, StandStill>;
 using Guarded = Learner<Vit<Bottleneck>, NoPrompt, LinearHead, NoMerge, Guard>;
+
+using Watched = GradientProtocol<Trains::every_task, Competing::seen, OwnHead, CrossEntropy, Sgd, Watch>;
 
 std::vector<float> values(ParameterStore<float> const& store) { return {store.values().begin(), store.values().end()}; }
 
@@ -61,6 +80,33 @@ TEST_CASE("a gradient policy sees the memory of every earlier task, and what it 
   CHECK(values(learner.backbone().parameters()) == before);
   auto const after = values(learner.head_state().parameters());
   CHECK(std::equal(rows_before.begin(), rows_before.end(), after.begin()));
+}
+
+TEST_CASE("a constraint is the mean gradient over the whole memory of a task, one memory as the other") {
+  Watched protocol;
+  protocol.training.epochs = 1;
+  protocol.training.batch = 9;   // half a memory
+  protocol.training.rate = 0.0;  // nothing moves, so that the steps of an epoch add up to the gradient over all pictures
+  protocol.training.augmentation = Augmentation::none();
+  protocol.memory.per_task = 18;
+  Learner<Vit<Bottleneck>, NoPrompt, LinearHead, NoMerge, Watched> learner(Vit<Bottleneck>(small_vit(), {.width = 4, .dropout = 0.0}, {.seed = 3, .purpose = Purpose::initialisation}), {}, {}, {},
+                                                                           protocol);
+  learner.observe(exec, first_task());
+  learner.observe(exec, first_task());
+  Watch::gradients.clear();
+  Watch::constraints.clear();
+  learner.observe(exec, first_task());
+  REQUIRE(Watch::gradients.size() == 2);
+  REQUIRE(Watch::constraints.size() == 4);  // both memories at each step
+  auto mean = Vector<double>::zeros({static_cast<Index>(Watch::gradients[0].size())});
+  for (auto const& gradient : Watch::gradients) {
+    std::transform(gradient.begin(), gradient.end(), mean.begin(), mean.begin(), [](float g, double sum) { return sum + static_cast<double>(g) / 2.0; });
+  }
+  for (auto const& row : Watch::constraints) {
+    Vector<float> constraint(mean.shape());
+    std::copy(row.begin(), row.end(), constraint.begin());
+    CHECK(relative_difference(constraint, mean) <= tolerance<float>(Kind::backward));
+  }
 }
 
 TEST_CASE("the upper bound learns all pictures anew, and a loaded one goes on once it has them back") {

@@ -76,6 +76,23 @@ TEST_CASE("MOS: adapters and router means of old tasks keep their bits, rows of 
   }
 }
 
+TEST_CASE("MOS: features are pushed apart from each other, and from the means of earlier classes where there are any") {
+  auto const learned = [](Index batch, double weight) {
+    auto settings = small(1);
+    settings.protocol.training.batch = batch;
+    settings.protocol.loss.apart.weight = weight;
+    auto learner = learner_of(settings);
+    learner.observe(exec, first_task());
+    learner.observe(exec, second_task());
+    return learner;
+  };
+  CHECK(adapter(learned(5, 0.1), 0) != adapter(learned(5, 0.0), 0));
+  auto const pushed = learned(1, 0.1);  // nothing to be pushed away from in the first task
+  auto const free = learned(1, 0.0);
+  CHECK(adapter(pushed, 0) == adapter(free, 0));
+  CHECK(adapter(pushed, 1) != adapter(free, 1));
+}
+
 TEST_CASE("MOS: the router compares features of adapter 0, moments of a class are those under its own adapter") {
   auto learner = learner_of(small(2));
   learner.observe(exec, first_task());

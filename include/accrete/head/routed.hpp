@@ -2,6 +2,7 @@
 
 #include <accrete/core/error.hpp>
 #include <accrete/core/parameter_store.hpp>
+#include <accrete/core/policy_name.hpp>
 #include <accrete/core/settings.hpp>
 #include <accrete/core/task.hpp>
 #include <accrete/core/tensor.hpp>
