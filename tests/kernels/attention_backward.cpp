@@ -1,6 +1,7 @@
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/samples.hpp"
+#include "support/slopes.hpp"
 #include "support/tolerances.hpp"
 
 #include <accrete/kernels/attention.hpp>
@@ -193,19 +194,7 @@ TEST_CASE_TEMPLATE("the gradients of attention are central differences of attent
     };
     auto const slopes = [&](Matrix<double>& parameters) {
       Matrix<double> result(parameters.shape());
-      for (Index i = 0; i < parameters.size(); ++i) {
-        double& parameter = parameters.data()[i];
-        double const before = parameter;
-        auto const difference = [&](double h) {
-          parameter = before + h;
-          double const above = loss();
-          parameter = before - h;
-          double const below = loss();
-          parameter = before;
-          return (above - below) / (2.0 * h);
-        };
-        result.data()[i] = (4.0 * difference(5e-4) - difference(1e-3)) / 3.0;
-      }
+      for (Index i = 0; i < parameters.size(); ++i) { result.data()[i] = slope(parameters.data()[i], loss); }
       return result;
     };
     auto const d_queries = slopes(a.query_rows);

@@ -1,6 +1,7 @@
 #include "support/compare.hpp"
 #include "support/executors.hpp"
 #include "support/samples.hpp"
+#include "support/slopes.hpp"
 #include "support/tolerances.hpp"
 
 #include <accrete/kernels/layer_norm.hpp>
@@ -99,22 +100,10 @@ TEST_CASE_TEMPLATE("the gradients of a layer norm are central differences of the
     for (Index i = 0; i < y.size(); ++i) { sum += y.data()[i] * norm.dy.data()[i]; }
     return sum;
   };
-  auto const slope = [&](double& parameter) {
-    double const before = parameter;
-    auto const difference = [&](double h) {
-      parameter = before + h;
-      double const above = loss();
-      parameter = before - h;
-      double const below = loss();
-      parameter = before;
-      return (above - below) / (2.0 * h);
-    };
-    return (4.0 * difference(5e-4) - difference(1e-3)) / 3.0;
-  };
   auto want = norm.dx;
-  for (Index i = 0; i < want.size(); ++i) { want.data()[i] += slope(norm.x.data()[i]); }
+  for (Index i = 0; i < want.size(); ++i) { want.data()[i] += slope(norm.x.data()[i], loss); }
   auto want_gain = norm.d_gain;
-  for (Index j = 0; j < width; ++j) { want_gain(j) += slope(norm.gain(j)); }
+  for (Index j = 0; j < width; ++j) { want_gain(j) += slope(norm.gain(j), loss); }
   norm.run(exec);
   CHECK(relative_difference(norm.dx, want) <= tolerance<double>(Kind::differences));
   CHECK(relative_difference(norm.d_gain, want_gain) <= tolerance<double>(Kind::differences));

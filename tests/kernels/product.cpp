@@ -2,6 +2,7 @@
 #include "support/executors.hpp"
 #include "support/golden.hpp"
 #include "support/matrices.hpp"
+#include "support/naive_activation.hpp"
 #include "support/samples.hpp"
 #include "support/tolerances.hpp"
 
@@ -21,16 +22,6 @@ using kernels::WeightOrder;
 
 template <class X>
 constexpr Precision precision_of = std::is_same_v<X, float> ? Precision::float32 : Precision::bfloat16;
-
-double activated(Activation activation, double u) {
-  switch (activation) {
-    case Activation::gelu: return u * (1.0 + std::erf(u / std::sqrt(2.0))) / 2.0;
-    case Activation::quick_gelu: return u / (1.0 + std::exp(-1.702 * u));
-    case Activation::relu: return std::max(u, 0.0);
-    case Activation::none: break;
-  }
-  return u;
-}
 
 struct Size {
   Index rows, inputs, outputs;
@@ -68,7 +59,7 @@ struct Layer {
   [[nodiscard]] Matrix<double> finished(Matrix<double> sums, Epilogue epilogue) const {
     for (Index i = 0; i < sums.size(); ++i) {
       double const start = epilogue.accumulate ? static_cast<double>(to_float(before.data()[i])) : 0.0;
-      sums.data()[i] = activated(epilogue.activation, sums.data()[i] + start);
+      sums.data()[i] = naive_activation(epilogue.activation, sums.data()[i] + start);
     }
     return sums;
   }

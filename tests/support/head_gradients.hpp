@@ -2,11 +2,11 @@
 
 #include "support/compare.hpp"
 #include "support/matrices.hpp"
+#include "support/slopes.hpp"
 
 #include <accrete/core/parameter_store.hpp>
 
 #include <algorithm>
-#include <functional>
 
 namespace accrete::test {
 
@@ -32,21 +32,6 @@ template <class T>
   ParameterStore<T> result = store;
   std::fill(result.values().begin(), result.values().end(), T{});
   return result;
-}
-
-/// Derivatives of `loss` with respect to the numbers of `x`, by central differences.
-[[nodiscard]] inline Vector<double> central_differences(VectorView<double> x, std::function<double()> const& loss, double step = 1e-5) {
-  Vector<double> slopes({x.size()});
-  for (Index i = 0; i < x.size(); ++i) {
-    double const here = x[i];
-    x[i] = here + step;
-    double const above = loss();
-    x[i] = here - step;
-    double const below = loss();
-    x[i] = here;
-    slopes(i) = (above - below) / (2.0 * step);
-  }
-  return slopes;
 }
 
 /// Largest relative difference between the gradients of a head and central differences, for the loss sum(r * logits) with random r.

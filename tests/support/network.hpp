@@ -16,6 +16,18 @@
 
 namespace accrete::test {
 
+/// What shapes and names of a golden network cannot say.
+[[nodiscard]] inline VitOptions options_of(nlohmann::json const& architecture) {
+  VitOptions options;
+  options.heads = architecture["heads"].get<Index>();
+  options.epsilon = architecture["eps"].get<double>();
+  options.activation = architecture["activation"] == "quick_gelu" ? kernels::Activation::quick_gelu : kernels::Activation::gelu;
+  options.image_height = architecture["image"][0].get<Index>();
+  options.image_width = architecture["image"][1].get<Index>();
+  if (architecture["pool"] == "avg") { options.pool = Pool::average; }
+  return options;
+}
+
 /// A network of tests/golden/vit with what it must compute.
 struct NetworkCase {
   std::string name;
@@ -32,17 +44,7 @@ struct NetworkCase {
     return (pool == "token" || pool == "avg") && architecture["activation"] != "gelu_tanh";
   }
 
-  /// What shapes and names cannot say.
-  [[nodiscard]] VitOptions options() const {
-    VitOptions options;
-    options.heads = architecture["heads"].get<Index>();
-    options.epsilon = architecture["eps"].get<double>();
-    options.activation = architecture["activation"] == "quick_gelu" ? kernels::Activation::quick_gelu : kernels::Activation::gelu;
-    options.image_height = architecture["image"][0].get<Index>();
-    options.image_width = architecture["image"][1].get<Index>();
-    if (architecture["pool"] == "avg") { options.pool = Pool::average; }
-    return options;
-  }
+  [[nodiscard]] VitOptions options() const { return options_of(architecture); }
 };
 
 /// All cases of tests/golden/vit/cases.json.

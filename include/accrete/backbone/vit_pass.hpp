@@ -2,6 +2,7 @@
 
 #include <accrete/backbone/hook.hpp>
 #include <accrete/backbone/packed_vit.hpp>
+#include <accrete/backbone/prefix_rows.hpp>
 #include <accrete/kernels/gather.hpp>
 #include <accrete/kernels/parts.hpp>
 #include <accrete/kernels/tokens.hpp>
@@ -109,26 +110,6 @@ class VitPass {
  private:
   /// Rows of a part's working buffers: enough for full products, few enough to stay near the processor.
   static constexpr Index rows_at_once = 256;
-
-  /// Keys and values in the scalar of the trunk, for the whole batch.
-  template <class T>
-  struct Prefix {
-    TensorView<T const, 3> k;
-    TensorView<T const, 3> v;
-    bool compensated = false;
-
-    /// Those of some of the sequences.
-    [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
-      Index const length = k.extent(1);
-      if (length == 0) { return {}; }
-      bool const shared = k.extent(0) == 1;
-      auto const flat = [&](TensorView<T const, 3> all) {
-        auto const part = shared ? all : all.slice(first, count);
-        return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
-      };
-      return {flat(k), flat(v), length, compensated};
-    }
-  };
 
   [[nodiscard]] static RowsView<float> all_rows(TensorView<float, 3> tokens) { return {tokens.data(), tokens.extent(0) * tokens.extent(1), tokens.extent(2), tokens.extent(2)}; }
 
@@ -281,7 +262,7 @@ class VitPass {
   template <class T>
   void run_block(Index i, PrefixInjection const& prefix, TensorView<float, 3> stream) const {
     auto const& block = model_.blocks[static_cast<std::size_t>(i)];
-    auto const run = [&](Prefix<T> const& converted) {
+    auto const run = [&](detail::PrefixRows<T> const& converted) {
       in_parts(stream.extent(0), stream.extent(1),
                [&](VitPass const& part, Index first, Index count) { block.template forward<T>(part.exec_, converted.of(first, count), stream.slice(first, count), model_.scratch); });
     };

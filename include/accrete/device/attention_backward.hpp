@@ -34,6 +34,16 @@ struct AttentionGradientInputs {
     Sum const d_weight = inner_product<Sum>(dy.data + row * dy.stride + first, value + first, head_width);
     return {weight, scale * weight * (d_weight - delta[item])};
   }
+
+  /// Calls add(column, count) for the columns of a head, `at_once` of them or what is left.
+  template <class Add>
+  ACCRETE_HD void for_columns(Index head, Index at_once, Add const& add) const {
+    Index const end = (head + 1) * in.head_width;
+    for (Index column = head * in.head_width; column < end; column += at_once) {
+      Index const left = end - column;
+      add(column, left < at_once ? left : at_once);
+    }
+  }
 };
 
 /// delta of one query row and head.
@@ -64,11 +74,7 @@ struct QueryGradient {
   /// @param item  query row * heads + head
   ACCRETE_HD void operator()(Index item) const {
     Index const head = item % from.in.heads;
-    Index const head_width = from.in.head_width;
-    for (Index column = 0; column < head_width; column += columns_at_once) {
-      Index const left = head_width - column;
-      add(item / from.in.heads, head, head * head_width + column, left < columns_at_once ? left : columns_at_once);
-    }
+    from.for_columns(head, columns_at_once, [&](Index column, Index count) { add(item / from.in.heads, head, column, count); });
   }
 
  private:
@@ -101,11 +107,7 @@ struct KeyGradient {
   /// @param item  row of dk * heads + head
   ACCRETE_HD void operator()(Index item) const {
     Index const head = item % from.in.heads;
-    Index const head_width = from.in.head_width;
-    for (Index column = 0; column < head_width; column += columns_at_once) {
-      Index const left = head_width - column;
-      add(item / from.in.heads, head, head * head_width + column, left < columns_at_once ? left : columns_at_once);
-    }
+    from.for_columns(head, columns_at_once, [&](Index column, Index count) { add(item / from.in.heads, head, column, count); });
   }
 
  private:

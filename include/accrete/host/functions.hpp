@@ -7,12 +7,16 @@
 
 namespace accrete::host::simd {
 
-/// e^x in each lane; relative error below 1.5e-7. 0 below -87.3, infinity above 88.7, NaN stays.
-/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial of degree 6, fitted for the least relative error on that interval; 2^n by its exponent bits.
-[[nodiscard]] inline Vec<float> exponential(Vec<float> x) {
-  constexpr float magic = 0x1.8p23F;  // adding it leaves the nearest integer in the low bits
-  Vec<float> const shifted = multiply_add(x, broadcast(1.44269504F), broadcast(magic));
-  Vec<float> const n = shifted - magic;
+/// e^x = power 2^n with n = round(x / ln 2).
+struct SplitExponential {
+  static constexpr float magic = 0x1.8p23F;  ///< adding it leaves the nearest integer in the low bits
+
+  Vec<float> power;    ///< e^r with r = x - n ln 2, |r| <= ln 2 / 2, by a polynomial of degree 6, fitted for the least relative error on that interval
+  Vec<float> shifted;  ///< n + magic
+};
+[[nodiscard]] inline SplitExponential split_exponential(Vec<float> x) {
+  Vec<float> const shifted = multiply_add(x, broadcast(1.44269504F), broadcast(SplitExponential::magic));
+  Vec<float> const n = shifted - SplitExponential::magic;
   // ln 2 in two parts, the first short enough that n times it is exact.
   Vec<float> r = multiply_add(n, broadcast(-0x1.62e400p-1F), x);
   r = multiply_add(n, broadcast(-0x1.7f7d1cp-20F), r);
@@ -23,32 +27,27 @@ namespace accrete::host::simd {
   p = multiply_add(p, r, broadcast(0x1.fffffcp-2F));
   p = multiply_add(p, r, broadcast(1.0F));
   p = multiply_add(p, r, broadcast(1.0F));
+  return {p, shifted};
+}
+
+/// e^x in each lane; relative error below 1.5e-7. 0 below -87.3, infinity above 88.7, NaN stays.
+[[nodiscard]] inline Vec<float> exponential(Vec<float> x) {
+  auto const [power, shifted] = split_exponential(x);
   // Half of the exponent at a time, so that results next to the largest float are reached.
-  Vec<std::int32_t> const whole = as_bits<std::int32_t, float>(shifted) - std::bit_cast<std::int32_t>(magic);
+  Vec<std::int32_t> const whole = as_bits<std::int32_t, float>(shifted) - std::bit_cast<std::int32_t>(SplitExponential::magic);
   Vec<std::int32_t> const half = whole >> 1;
   Vec<float> const low = as_bits<float, std::int32_t>((half + 127) << 23);
   Vec<float> const high = as_bits<float, std::int32_t>((whole - half + 127) << 23);
-  Vec<float> result = p * low * high;
+  Vec<float> result = power * low * high;
   result = x < -87.3F ? Vec<float>{} : result;
   return x > 88.72F ? broadcast(std::numeric_limits<float>::infinity()) : result;
 }
 
 /// e^x for x <= 0, what a softmax needs after the maximum is taken off: the same without the upper range.
 [[nodiscard]] inline Vec<float> exponential_of_negative(Vec<float> x) {
-  constexpr float magic = 0x1.8p23F;
-  Vec<float> const shifted = multiply_add(x, broadcast(1.44269504F), broadcast(magic));
-  Vec<float> const n = shifted - magic;
-  Vec<float> r = multiply_add(n, broadcast(-0x1.62e400p-1F), x);
-  r = multiply_add(n, broadcast(-0x1.7f7d1cp-20F), r);
-  Vec<float> p = broadcast(0x1.6a2256p-10F);
-  p = multiply_add(p, r, broadcast(0x1.123b04p-7F));
-  p = multiply_add(p, r, broadcast(0x1.5558f8p-5F));
-  p = multiply_add(p, r, broadcast(0x1.555490p-3F));
-  p = multiply_add(p, r, broadcast(0x1.fffffcp-2F));
-  p = multiply_add(p, r, broadcast(1.0F));
-  p = multiply_add(p, r, broadcast(1.0F));
+  auto const [power, shifted] = split_exponential(x);
   Vec<std::int32_t> const scale = (as_bits<std::int32_t, float>(shifted) + 127) << 23;  // the low bits of `shifted` hold n; magic's own fall out
-  Vec<float> const result = p * as_bits<float, std::int32_t>(scale);
+  Vec<float> const result = power * as_bits<float, std::int32_t>(scale);
   return x < -87.3F ? Vec<float>{} : result;
 }
 [[nodiscard]] inline Vec<double> exponential_of_negative(Vec<double> x) {
