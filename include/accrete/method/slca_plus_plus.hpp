@@ -1,15 +1,12 @@
 #pragma once
 
-#include <accrete/backbone/vit.hpp>
 #include <accrete/head/aligned.hpp>
 #include <accrete/head/linear.hpp>
-#include <accrete/learner.hpp>
-#include <accrete/method_settings.hpp>
+#include <accrete/method/detail/tuned.hpp>
 #include <accrete/train/gradient_protocol.hpp>
 #include <accrete/train/loss/reverse_cross_entropy.hpp>
 #include <accrete/tuning/lora.hpp>
 
-#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -17,15 +14,10 @@ namespace accrete::method {
 
 /// SLCA++: SLCA with low-rank parts, norms and biases in place of the whole network, a loss with the labels' and the predictions' places changed, and drawn features that age.
 /// @source Zhang et al., "SLCA++: Unleash the Power of Sequential Fine-tuning for Continual Learning with Pre-training", arXiv:2408.08295
-struct SlcaPlusPlus {
+struct SlcaPlusPlus : detail::Tuned<Lora, NoPrompt, AlignedHead<LinearHead>, GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, SymmetricCrossEntropy>> {
   static constexpr std::string_view name = "slca-plus-plus";
   static constexpr std::string_view summary = "low-rank parts, norms and biases learn every task slowly under a symmetric cross-entropy; then the head is aligned on drawn features";
   static constexpr std::string_view paper = "Zhang et al., SLCA++: Unleash the Power of Sequential Fine-tuning for Continual Learning with Pre-training, arXiv:2408.08295";
-
-  using Protocol = GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, SymmetricCrossEntropy>;
-  using Settings = MethodSettings<Lora, NoPrompt, AlignedHead<LinearHead>, Protocol>;
-  template <class Trunk = Vit<>>
-  using Learner = accrete::Learner<Vit<Lora>, NoPrompt, AlignedHead<LinearHead>, NoMerge, Protocol>;
 
   [[nodiscard]] static Settings standard() { return with(20, 5e-4, 1.0, 0.1); }
   /// By data set, as in the authors' release for weights pre-trained on ImageNet-21k.
@@ -33,13 +25,6 @@ struct SlcaPlusPlus {
     Settings cars = with(50, 0.0, 0.5, 0.5);
     cars.head.alignment.temperature = 0.05;
     return {{"cifar100", standard()}, {"imagenet-r", with(50, 0.0, 0.5, 0.5)}, {"cub200", with(50, 5e-4, 1.0, 0.1)}, {"cars", cars}};
-  }
-
-  /// @param[in] seed  draws the low-rank parts, the head, the order and augmentation of the pictures, and the features of the alignment
-  template <class Trunk>
-  [[nodiscard]] static Learner<Trunk> compose(Trunk const& trunk, Settings const& settings, std::uint64_t seed = 1993) {
-    Settings const drawn = settings.seeded(seed);
-    return Learner<Trunk>(Vit<Lora>(trunk, drawn.tuning, Settings::tuning_key(seed)), drawn.prompt, drawn.head, {}, drawn.protocol);
   }
 
  private:

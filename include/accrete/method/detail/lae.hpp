@@ -1,38 +1,32 @@
 #pragma once
 
-#include <accrete/backbone/vit.hpp>
 #include <accrete/head/linear.hpp>
 #include <accrete/head/voting.hpp>
-#include <accrete/learner.hpp>
 #include <accrete/merge/running_ema.hpp>
-#include <accrete/method_settings.hpp>
+#include <accrete/method/detail/tuned.hpp>
 #include <accrete/train/adam.hpp>
 #include <accrete/train/gradient_protocol.hpp>
 #include <accrete/tuning/frozen.hpp>
 #include <accrete/vote/max_probability.hpp>
 
-#include <cstdint>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace accrete::method::detail {
+
+template <class Tuning, class Prompt>
+using LaeLearning = Tuned<Tuning, Prompt, VotingHead<LinearHead, MaxProbability>, GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, CrossEntropy, Adam>,
+                          RunningEma<std::conditional_t<std::is_same_v<Tuning, Frozen>, OfPrompt, OfBackbone>>>;
 
 /// LAE by the module that learns: a tuning of the network, or a prompt in front of a frozen one. From the second task on only the head learns at first,
 /// the module follows with fresh moments, and an average of it over all steps answers beside it.
 /// @tparam Tuning  BackboneTuning;  @tparam Prompt  PromptStrategy;  one of the two is what learns
 template <class Tuning, class Prompt = NoPrompt>
-struct Lae {
+struct Lae : LaeLearning<Tuning, Prompt> {
+  using Settings = typename LaeLearning<Tuning, Prompt>::Settings;
   static constexpr bool by_prompt = std::is_same_v<Tuning, Frozen>;
   static constexpr std::string_view paper = "Gao et al., A Unified Continual Learning Framework with General Parameter-Efficient Tuning, ICCV 2023, arXiv:2303.10070";
-
-  using Protocol = GradientProtocol<Trains::every_task, Competing::of_task, OwnHead, CrossEntropy, Adam>;
-  using Head = VotingHead<LinearHead, MaxProbability>;
-  using Merge = RunningEma<std::conditional_t<by_prompt, OfPrompt, OfBackbone>>;
-  using Settings = MethodSettings<Tuning, Prompt, Head, Protocol, NothingToSet, Merge>;
-  template <class Trunk = Vit<>>
-  using Learner = accrete::Learner<Vit<Tuning>, Prompt, Head, Merge, Protocol>;
 
   /// Those of CIFAR-100 in the authors' release.
   [[nodiscard]] static Settings standard() { return with(5, 3, 0.0028125); }
@@ -41,13 +35,6 @@ struct Lae {
     Settings sequential = with(5, 0, 0.0028125);
     sequential.head.heard = Heard::first;
     return {{"cifar100", standard()}, {"imagenet-r", with(50, 30, 0.00046875)}, {"domainnet", with(50, 30, 0.00046875)}, {"sequential", sequential}};
-  }
-
-  /// @param[in] seed  draws the module, the head, and the order and augmentation of the pictures
-  template <class Trunk>
-  [[nodiscard]] static Learner<Trunk> compose(Trunk const& trunk, Settings const& settings, std::uint64_t seed = 1993) {
-    Settings const drawn = settings.seeded(seed);
-    return Learner<Trunk>(Vit<Tuning>(trunk, drawn.tuning, Settings::tuning_key(seed)), drawn.prompt, drawn.head, drawn.merge, drawn.protocol);
   }
 
  private:
