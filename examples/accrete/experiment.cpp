@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <numeric>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -107,6 +108,15 @@ Judged judge_predictions(Predictions const& predictions, Examples const& example
   Judged judged{.labels = {}, .ranked = best_of(predictions, 5).columns};
   for (Index const position : predictions.positions) { judged.labels.push_back(classes.at(examples.class_names()[static_cast<std::size_t>(examples.label(position))])); }
   return judged;
+}
+
+/// The examples task after task, as the test batches of published numbers came in which pictures decide together.
+Examples by_task(Examples const& examples, ClassMap const& classes) {
+  std::vector<Index> order(static_cast<std::size_t>(examples.size()));
+  std::iota(order.begin(), order.end(), Index{0});
+  auto const task_of = [&](Index i) { return classes.tasks()[static_cast<std::size_t>(classes.at(examples.class_names()[static_cast<std::size_t>(examples.label(i))]))]; };
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return task_of(a) < task_of(b); });
+  return examples.subset(std::move(order));
 }
 
 /// Whether a tuning has moved anything a result could show: rounding alone moves features by 1e-7.
@@ -302,7 +312,7 @@ void Experiment::learn(Task const& task, std::string const& label) {
 
 void Experiment::judge(Task const& task, std::string const& label) {
   Stopwatch const watch;
-  Examples const seen = task.seen();
+  Examples const seen = record_.batch_dependent ? by_task(task.seen(), model_->classes()) : task.seen();
   ProgressBar bar(label + " evaluate", draws_bars(options_.run.quiet));
   Reading const reads = reading(bar, label);
   Predictions const predictions = model_->predict(options_.run.where(), seen, reads);

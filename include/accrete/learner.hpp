@@ -369,7 +369,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] ChosenSlots chosen_slots(Exec const& exec, Examples const& examples, Reading const& reading = {}) const requires ChoosesSlots<Prompt> {
     auto const [queries, tasks] = queries_of(exec, examples, reading);
-    return {prompt_.chosen_slots(exec, prompt_state_, queries.cview()), tasks};
+    return {chosen_in_batches(exec, prompt_, prompt_state_, queries.cview(), reading.batch), tasks};
   }
 
   /// What the prompt does with pictures that are judged (prompt/diagnose.hpp).
@@ -377,7 +377,7 @@ class Learner {
   template <class Exec>
   [[nodiscard]] Measures prompt_measures(Exec const& exec, Examples const& examples, Reading const& reading = {}) const requires AsksForQueries<Prompt> {
     auto const [queries, tasks] = queries_of(exec, examples, reading);
-    return diagnose(exec, prompt_, prompt_state_, queries.cview(), tasks);
+    return diagnose(exec, prompt_, prompt_state_, queries.cview(), tasks, reading.batch);
   }
 
   /// The scores that pictures would get if the task of each were known to the prompt, though not to the head: what choosing the wrong slots costs.

@@ -69,8 +69,10 @@ TEST_CASE_TEMPLATE("a prompt method learns the same bits on any number of thread
   CHECK(!(two.prompt_state().parameters() == other.prompt_state().parameters()));
 }
 
-TEST_CASE_TEMPLATE("a vote over a batch of one is the choice of one, and a vote of more gives all of them the same slots", Voting, method::L2pBatchVote, method::DualpromptBatchVote) {
-  using Alone = std::conditional_t<std::is_same_v<Voting, method::L2pBatchVote>, method::L2p, method::Dualprompt>;
+TEST_CASE_TEMPLATE("a vote over a batch of one is the choice of one, and a vote of more gives all of them the same slots", Voting, method::L2pBatchVote, method::DualpromptBatchVote,
+                   method::DapBatchVote) {
+  using OfSlots = std::conditional_t<std::is_same_v<Voting, method::L2pBatchVote>, method::L2p, method::Dualprompt>;
+  using Alone = std::conditional_t<std::is_same_v<Voting, method::DapBatchVote>, method::Dap, OfSlots>;
   auto voting_settings = choosing_settings<Voting>();
   auto alone_settings = choosing_settings<Alone>();
   if constexpr (std::is_same_v<Alone, method::L2p>) {  // there they vote while they learn as well
@@ -84,7 +86,7 @@ TEST_CASE_TEMPLATE("a vote over a batch of one is the choice of one, and a vote 
     learn<Alone>(alone, task);
   }
   REQUIRE(voting.prompt_state().parameters() == alone.prompt_state().parameters());
-  REQUIRE(voting.prompt_state().usage() == alone.prompt_state().usage());
+  if constexpr (HasSlots<decltype(voting_settings.prompt)>) { REQUIRE(voting.prompt_state().usage() == alone.prompt_state().usage()); }
   REQUIRE(voting.head_state().parameters() == alone.head_state().parameters());
 
   Examples const pictures = unseen_pictures();
@@ -97,6 +99,7 @@ TEST_CASE_TEMPLATE("a vote over a batch of one is the choice of one, and a vote 
   auto const winners = most_voted(chosen, alone.prompt_state().slots());
   auto const voted = voting.chosen_slots(exec, pictures).slots;
   for (Index b = 0; b < voted.extent(0); ++b) { CHECK(std::equal(voted[b].begin(), voted[b].end(), winners.begin(), winners.end())); }
+  CHECK(same_bits(voting.chosen_slots(exec, pictures, in_batches(1)).slots, chosen));
 }
 
 TEST_CASE_TEMPLATE("a file brings a prompt method back at any moment: the same answers, the same next task, the same file", Method, ACCRETE_PROMPT_METHODS, ACCRETE_VOTING_METHODS) {

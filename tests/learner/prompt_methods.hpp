@@ -12,6 +12,7 @@
 #include <accrete/method/dualprompt.hpp>
 #include <accrete/method/l2p.hpp>
 #include <accrete/method/l2p_frequency_penalty.hpp>
+#include <accrete/method/reproduction/dap_batch_vote.hpp>
 #include <accrete/method/reproduction/dualprompt_batch_vote.hpp>
 #include <accrete/method/reproduction/dualprompt_pilot.hpp>
 #include <accrete/method/reproduction/l2p_batch_vote.hpp>
@@ -54,7 +55,7 @@ struct L2pOfTokens : method::detail::Prompted<KeyQueryPrompt<InputTokens<ReadsPr
 #define ACCRETE_COMPONENT_METHODS method::CodaPrompt, method::CodaEntmax, method::CodaSparsemax, method::CodaTopk
 #define ACCRETE_ROW_METHODS method::Dap, method::VptShallow, method::VptDeep
 #define ACCRETE_PROMPT_METHODS ACCRETE_POOL_METHODS, ACCRETE_COMPONENT_METHODS, ACCRETE_ROW_METHODS
-#define ACCRETE_VOTING_METHODS method::L2pBatchVote, method::DualpromptBatchVote, method::DualpromptPilot
+#define ACCRETE_VOTING_METHODS method::L2pBatchVote, method::DualpromptBatchVote, method::DualpromptPilot, method::DapBatchVote
 
 template <class P>
 concept HasSlots = requires(P const& prompt) {

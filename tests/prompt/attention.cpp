@@ -257,6 +257,31 @@ TEST_CASE("a task adds components in directions of their own, in each block othe
   refused({.placement = {.length = 0, .first = 0, .blocks = 2}});
 }
 
+TEST_CASE("drawn at once, components are orthogonal to what earlier ones were before they learned, whatever became of them") {
+  auto const three_tasks = [](ComponentStart start, float drift) {
+    auto prompt = coda();
+    prompt.start = start;
+    Placed<Coda> placed(prompt, prompt_place(plain_network()), 1);
+    for (Index task = 1; task < 3; ++task) {
+      for (float& value : placed.store().values()) { value += drift * std::sin(40.0F * value); }  // as learning would move them
+      placed.begin(task);
+    }
+    return placed.store();
+  };
+  auto const still = three_tasks(ComponentStart::at_once, 0.0F);
+  auto const moved = three_tasks(ComponentStart::at_once, 0.1F);
+  auto const exact = three_tasks(ComponentStart::exact, 0.1F);
+  for (std::string_view const name : segments) {
+    CAPTURE(name);
+    for (Index block = 0; block < 2; ++block) {
+      CHECK(from_orthonormal(block_rows(still, name, block)) <= tolerance<float>(Kind::product));
+      CHECK(same_bits(block_rows(moved, name, block, 8, 4), block_rows(still, name, block, 8, 4)));
+      CHECK(!same_bits(block_rows(moved, name, block, 4, 4), block_rows(still, name, block, 4, 4)));
+      CHECK(!same_bits(block_rows(exact, name, block, 8, 4), block_rows(still, name, block, 8, 4)));
+    }
+  }
+}
+
 TEST_CASE("components of earlier tasks keep their bits and get no gradient, of the answers or of the term that keeps rows apart") {
   auto const vit = plain_network();
   auto const images = many_images(4, vit.shape());

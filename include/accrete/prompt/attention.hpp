@@ -28,6 +28,11 @@ namespace accrete {
 template <class Exec, class Prompt>
 class AttentionLearningHook;
 
+/// How the components of a task begin: in random directions,
+///   exact, classical  orthogonal to those of earlier tasks as these are by then, as `GramSchmidt` says
+///   at_once           orthogonal to those of earlier tasks as these began, as if all had been drawn before the first task, however many tasks there will be
+enum class ComponentStart { exact, classical, at_once };
+
 /// Prompts put together for every picture out of components, by how similar the picture's query is to their keys once an attention has weighed its features:
 ///   a_m = cos(q * A_m, K_m),   P = sum over m of w_m P_m,   w = the weight map of a
 /// in each of some blocks. A task adds components; earlier ones stand still.
@@ -50,9 +55,9 @@ struct AttentionPrompt {
   Index per_task = 10;  ///< components that a task adds
   Prefix placement = {.length = 4, .first = 0, .blocks = 5};
   Weights weights = {};
-  double orthogonality = 0.0;              ///< weight of the term that keeps components, keys and attentions apart
-  GramSchmidt start = GramSchmidt::exact;  ///< how new rows begin
-  std::uint64_t seed = 1993;               ///< draws the rows
+  double orthogonality = 0.0;  ///< weight of the term that keeps components, keys and attentions apart
+  ComponentStart start = ComponentStart::exact;
+  std::uint64_t seed = 1993;  ///< draws the rows
 
   class State : public PromptState {
    public:
@@ -86,7 +91,7 @@ struct AttentionPrompt {
       next.parameters_.train_rows(name, before, per_task);
       for (Index block = 0; block < placement.blocks; ++block) {
         auto all = block_rows(next.parameters_, name, block);
-        draw_orthogonal_rows(all.view(), before, per_task, Rng({.seed = seed, .purpose = Purpose::initialisation, .task = static_cast<std::uint32_t>(task.index), .object = object++}), start);
+        draw_rows(all.view(), before, static_cast<std::uint32_t>(task.index), object++);
         put_block_rows(all.cview(), before, next.parameters_, name, block);
       }
     }
@@ -153,17 +158,13 @@ struct AttentionPrompt {
 
   template <class Writer>
   void write(State const& state, Writer const& writer) const {
-    state.place_.write(writer.scope("place"));
-    write_measures(state.drift_, writer.scope("drift"));
-    state.parameters_.write(writer);
+    state.write(writer);
   }
   /// @throws FileError  when something is missing or does not fit
   template <class Reader>
   void read(State& state, Reader const& reader) const {
     State fresh;
-    fresh.place_ = PromptPlace::read(reader.scope("place"));
-    fresh.drift_ = read_measures(reader.scope("drift"));
-    fresh.parameters_ = ParameterStore<float>::read(reader);
+    fresh.read(reader);
     auto const& store = fresh.parameters_;
     if (store.size() > 0) {
       auto const shape = [&](std::string_view name) { return store.contains(name) ? store.segment(name).shape : std::vector<Index>{}; };
@@ -178,11 +179,12 @@ struct AttentionPrompt {
   }
 
   [[nodiscard]] static std::vector<Setting<AttentionPrompt>> settings() {
-    std::vector<Setting<AttentionPrompt>> all{number_setting("components", "components that a task adds", &AttentionPrompt::per_task, Index{1}, Index{1000000}),
-                                              number_setting("orthogonality", "weight of the term that keeps components apart", &AttentionPrompt::orthogonality, 0.0, 1e6),
-                                              choice_setting("prompt-start", "how new components are made orthogonal to the old ones", &AttentionPrompt::start,
-                                                             std::vector<std::pair<std::string, GramSchmidt>>{{"exact", GramSchmidt::exact}, {"classical", GramSchmidt::classical}}),
-                                              number_setting("prompt-seed", "draws the components", &AttentionPrompt::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};
+    std::vector<Setting<AttentionPrompt>> all{
+        number_setting("components", "components that a task adds", &AttentionPrompt::per_task, Index{1}, Index{1000000}),
+        number_setting("orthogonality", "weight of the term that keeps components apart", &AttentionPrompt::orthogonality, 0.0, 1e6),
+        choice_setting("prompt-start", "what new components are orthogonal to: exact or classical, the old ones as they are; at-once, those as they began", &AttentionPrompt::start,
+                       std::vector<std::pair<std::string, ComponentStart>>{{"exact", ComponentStart::exact}, {"classical", ComponentStart::classical}, {"at-once", ComponentStart::at_once}}),
+        number_setting("prompt-seed", "draws the components", &AttentionPrompt::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max())};
     for (auto& setting : part_settings(&AttentionPrompt::placement, Prefix::settings())) { all.push_back(std::move(setting)); }
     for (auto& setting : part_settings(&AttentionPrompt::weights, settings_of(Weights{}))) { all.push_back(std::move(setting)); }
     return all;
@@ -191,6 +193,16 @@ struct AttentionPrompt {
  private:
   template <class Exec, class Prompt>
   friend class AttentionLearningHook;
+
+  /// Makes the rows from `before` on those of a task.
+  /// @param object  which block of which segment
+  void draw_rows(MatrixView<float> rows, Index before, std::uint32_t task, std::uint64_t object) const {
+    auto const random = [&](std::uint32_t of_task) { return Rng({.seed = seed, .purpose = Purpose::initialisation, .task = of_task, .object = object}); };
+    if (start != ComponentStart::at_once) { return draw_orthogonal_rows(rows, before, per_task, random(task), start == ComponentStart::exact ? GramSchmidt::exact : GramSchmidt::classical); }
+    auto all = Matrix<float>::zeros(rows.shape());
+    for (Index first = 0; first <= before; first += per_task) { draw_orthogonal_rows(all.view(), first, per_task, random(static_cast<std::uint32_t>(first / per_task))); }
+    std::copy_n(all.view()[before].data(), per_task * rows.extent(1), rows[before].data());
+  }
 
   /// The rows [M, n] of one block out of a segment [M, blocks, ...].
   [[nodiscard]] static Matrix<float> block_rows(ParameterStore<float> const& store, std::string_view name, Index block) {

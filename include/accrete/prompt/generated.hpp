@@ -164,19 +164,15 @@ struct GeneratedPrompt {
 
   template <class Writer>
   void write(State const& state, Writer const& writer) const {
-    state.place_.write(writer.scope("place"));
+    state.write(writer);
     writer.setting("task", state.task_);
-    write_measures(state.drift_, writer.scope("drift"));
-    state.parameters_.write(writer);
   }
   /// @throws FileError  when something is missing or does not fit
   template <class Reader>
   void read(State& state, Reader const& reader) const {
     State fresh;
-    fresh.place_ = PromptPlace::read(reader.scope("place"));
+    fresh.read(reader);
     fresh.task_ = reader.template setting<Index>("task");
-    fresh.drift_ = read_measures(reader.scope("drift"));
-    fresh.parameters_ = ParameterStore<float>::read(reader);
     if (fresh.parameters_.size() > 0) {
       State expected;
       expected.place_ = fresh.place_;

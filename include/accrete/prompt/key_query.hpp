@@ -233,7 +233,7 @@ struct KeyQueryPrompt {
 
   template <class Writer>
   void write(State const& state, Writer const& writer) const {
-    state.place_.write(writer.scope("place"));
+    state.write(writer);
     writer.setting("task", state.task_);
     writer.setting("usage_tasks", static_cast<Index>(state.usage_.size()));
     for (std::size_t task = 0; task < state.usage_.size(); ++task) {
@@ -241,15 +241,13 @@ struct KeyQueryPrompt {
       std::copy(state.usage_[task].begin(), state.usage_[task].end(), counts.begin());
       writer.tensor(message("usage.", task), std::move(counts));
     }
-    write_measures(state.drift_, writer.scope("drift"));
     if constexpr (Keys::class_means) { state.means_.write(writer.scope("means")); }
-    state.parameters_.write(writer);
   }
   /// @throws FileError  when something is missing or does not fit
   template <class Reader>
   void read(State& state, Reader const& reader) const {
     State fresh;
-    fresh.place_ = PromptPlace::read(reader.scope("place"));
+    fresh.read(reader);
     fresh.task_ = reader.template setting<Index>("task");
     auto const tasks = reader.template setting<Index>("usage_tasks");
     for (Index task = 0; task < tasks; ++task) {
@@ -257,8 +255,6 @@ struct KeyQueryPrompt {
       fresh.usage_.emplace_back(counts.begin(), counts.end());
     }
     if constexpr (Keys::class_means) { fresh.means_ = QueryMeans::read(reader.scope("means"), fresh.place_.width); }
-    fresh.drift_ = read_measures(reader.scope("drift"));
-    fresh.parameters_ = ParameterStore<float>::read(reader);
     if (fresh.parameters_.size() > 0) { check_read(fresh, reader.path().string()); }
     state = std::move(fresh);
   }
