@@ -7,7 +7,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 
 namespace accrete::test::amx_weight_gradient_test {
 
@@ -34,6 +36,12 @@ TEST_CASE("gradients by tile registers add dy^T x for any extents, with the same
     auto const one = gradient(1);
     CHECK(relative_difference(one, want) <= tolerance<float>(Kind::product));
     CHECK(same_bits(gradient(3), one));
+    auto added = Matrix<float>::zeros(before.shape());
+    host::amx_weight_gradient(2, RowsView<bfloat16 const>(dy.view()), RowsView<bfloat16 const>(x.view()), added.view());
+    Matrix<float> written(before.shape());
+    std::fill(written.begin(), written.end(), std::numeric_limits<float>::quiet_NaN());
+    host::amx_weight_gradient(2, RowsView<bfloat16 const>(dy.view()), RowsView<bfloat16 const>(x.view()), written.view(), false);
+    CHECK(same_bits(written, added));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace accrete::test::weight_gradient_test {
 namespace {
@@ -36,6 +37,12 @@ TEST_CASE_TEMPLATE("a weight gradient adds dy^T x at every size, also from colum
       auto got = before;
       kernels::weight_gradient(exec, dy.view(), x.view(), got);
       CHECK(relative_difference(got, want) <= tolerance<S>(Kind::sum));  // the factors are compared as rounded
+      auto added = Matrix<S>::zeros({size.outputs, size.inputs});
+      kernels::weight_gradient(exec, dy.view(), x.view(), added);
+      auto written = added;
+      std::fill(written.begin(), written.end(), std::numeric_limits<S>::quiet_NaN());
+      kernels::weight_gradient(exec, dy.view(), x.view(), written, false);
+      CHECK(same_bits(written, added));
 
       auto wide_dy = normal<T>(4, Shape<2>{size.rows, size.outputs + 5});
       auto wide_x = normal<T>(5, Shape<2>{size.rows, size.inputs + 3});
@@ -64,12 +71,14 @@ TEST_CASE_TEMPLATE("a weight gradient has the same bits with any threads", Case,
   }
 }
 
-TEST_CASE_TEMPLATE("a weight gradient of no rows adds nothing, and extents that do not fit are named", Exec, ACCRETE_HOST_EXECUTORS) {
+TEST_CASE_TEMPLATE("a weight gradient of no rows adds nothing or leaves zeros, and extents that do not fit are named", Exec, ACCRETE_HOST_EXECUTORS) {
   auto dw = Matrix<float>::zeros({2, 3});
   dw(1, 2) = 5.0F;
   auto const same = dw;
   kernels::weight_gradient(Exec{}, MatrixView<float const>(nullptr, {0, 2}), MatrixView<float const>(nullptr, {0, 3}), dw);
   CHECK(same_bits(dw, same));
+  kernels::weight_gradient(Exec{}, MatrixView<float const>(nullptr, {0, 2}), MatrixView<float const>(nullptr, {0, 3}), dw, false);
+  CHECK(dw(1, 2) == 0.0F);
   auto const dy = Matrix<float>::zeros({4, 2});
   auto const x = Matrix<float>::zeros({5, 3});
   CHECK_THROWS_WITH_AS(kernels::weight_gradient(Exec{}, dy.view(), x.view(), dw), doctest::Contains("4, 5"), ShapeError);

@@ -12,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -30,16 +31,7 @@ struct TrainingCase {
 
   [[nodiscard]] std::string kind() const { return tuning["kind"].get<std::string>(); }
   [[nodiscard]] Tensor<float, 4> images() const { return input.read<float, 4>("input"); }
-  [[nodiscard]] VitOptions options() const {
-    VitOptions options;
-    options.heads = architecture["heads"].get<Index>();
-    options.epsilon = architecture["eps"].get<double>();
-    options.activation = architecture["activation"] == "quick_gelu" ? kernels::Activation::quick_gelu : kernels::Activation::gelu;
-    options.image_height = architecture["image"][0].get<Index>();
-    options.image_width = architecture["image"][1].get<Index>();
-    if (architecture["pool"] == "avg") { options.pool = Pool::average; }
-    return options;
-  }
+  [[nodiscard]] VitOptions options() const { return options_of(architecture); }
 };
 
 /// The cases of tests/golden/training/cases.json of one kind of tuning.
@@ -161,6 +153,27 @@ void check_training_case(Exec const& exec, TrainingCase const& network, Tuning c
     auto const got = gradients.slice(store.offset(segment.name), static_cast<Index>(want.size()));
     CHECK(relative_difference(got, viewed(want)) <= allowed_gradient<T>());
   }
+
+  // A second pass adds; cleared gradients hold nothing of what was there, also where no pass follows.
+  auto const copied = [&] {
+    Vector<S> copy(gradients.shape());
+    std::copy(training.gradients().begin(), training.gradients().end(), copy.begin());
+    return copy;
+  };
+  auto const once = copied();
+  auto const again = [&] {
+    training.forward(images.cview(), hook, features.view(), {});
+    training.backward(d_features.cview(), hook);
+  };
+  again();
+  Vector<S> twice = once;
+  for (S& g : twice) { g += g; }
+  CHECK(relative_difference(copied(), twice) <= tolerance<S>(Kind::sum));
+  training.zero_gradients();
+  again();
+  CHECK(same_bits(copied(), once));
+  training.zero_gradients();
+  CHECK(std::all_of(training.gradients().begin(), training.gradients().end(), [](S g) { return g == S{0}; }));
 }
 
 template <class T, class Tuning, class Exec>

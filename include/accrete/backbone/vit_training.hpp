@@ -2,6 +2,7 @@
 
 #include <accrete/backbone/hook.hpp>
 #include <accrete/backbone/packed_vit.hpp>
+#include <accrete/backbone/prefix_rows.hpp>
 #include <accrete/backbone/tuned_network.hpp>
 #include <accrete/backbone/vit_shape.hpp>
 #include <accrete/core/accumulates.hpp>
@@ -52,8 +53,8 @@ class VitTraining {
     norm_ = nn::TrainedNorm<Exec, T>(exec_, parameters, shape.fc_norm ? "fc_norm" : "norm", shape.epsilon);
     gradients_ = Vector<S, Memory>({parameters.store().values().size()});
     if constexpr (!std::is_same_v<Memory, HostMemory>) { host_gradients_ = Vector<S>(gradients_.shape()); }
-    zero_gradients();
     find_lowest();
+    find_added();
   }
 
   /// Takes over new values of the same segments.
@@ -66,10 +67,12 @@ class VitTraining {
     exec_.wait();  // `values` may change from here on
   }
 
-  void zero_gradients() { kernels::fill(exec_, gradients_.view(), S{0}); }
+  /// Costs nothing here: the next `backward` writes the gradients of whole weights and clears the others.
+  void zero_gradients() { fresh_ = true; }
 
   /// The gradients, or their squares, added up so far, laid out as the store's buffer; host memory.
   [[nodiscard]] VectorView<S const> gradients() {
+    clear(false);
     if constexpr (std::is_same_v<Memory, HostMemory>) {
       return gradients_.cview();
     } else {
@@ -114,6 +117,8 @@ class VitTraining {
   template <class Hook>
   void backward(MatrixView<S const> d_features, Hook& hook, Accumulates what = Accumulates::sums) {
     how_ = nn::Summation::of(what, d_features.extent(0));
+    how_.fresh = fresh_ && !how_.squares();
+    clear(how_.fresh);
     Index const lowest = lowest_needed(hook);
     Stream d = read_backward(d_features, lowest < shape_.depth);
     for (Index i = shape_.depth; i-- > std::max<Index>(lowest, 0);) { d = block_backward(i, hook, std::move(d), i > lowest); }
@@ -176,22 +181,9 @@ class VitTraining {
   };
 
   /// A hook's keys and values in the scalar of activations.
-  struct Prefix {
+  struct Prefix : detail::PrefixRows<T> {
     std::optional<typename Pool::template Lease<T, 3>> k_memory;
     std::optional<typename Pool::template Lease<T, 3>> v_memory;
-    TensorView<T const, 3> k;
-    TensorView<T const, 3> v;
-    bool compensated = false;
-
-    [[nodiscard]] kernels::KeyValuePrefix<T> of(Index first, Index count) const {
-      Index const length = k.extent(1);
-      if (length == 0) { return {}; }
-      auto const flat = [&](TensorView<T const, 3> all) {
-        auto const part = all.extent(0) == 1 ? all : all.slice(first, count);
-        return part.template reshaped<2>({part.extent(0) * length, part.extent(2)});
-      };
-      return {flat(k), flat(v), length, compensated};
-    }
   };
 
   static constexpr Index rows_at_once = 256;  // as in VitPass
@@ -230,6 +222,30 @@ class VitTraining {
       }
     }
     read(std::move(tokens), features);
+  }
+
+  /// What a fresh gradient must be cleared in before a pass adds to it: everything but the whole weights.
+  void find_added() {
+    std::vector<nn::LearnedPart> written;
+    embedding_.tell_written(written);
+    for (auto const& block : blocks_) { block.tell_written(written); }
+    if (tail_) { tail_->tell_written(written); }
+    std::sort(written.begin(), written.end(), [](auto const& a, auto const& b) { return a.offset < b.offset; });
+    written.push_back({gradients_.size(), 0});
+    Index first = 0;
+    for (nn::LearnedPart const& part : written) {
+      if (part.offset > first) { added_.push_back({first, part.offset - first}); }
+      first = part.offset + part.count;
+    }
+  }
+
+  /// Clears the gradients where they are fresh.
+  /// @param is_written  whole weights are about to be written
+  void clear(bool is_written) {
+    if (!fresh_) { return; }
+    fresh_ = false;
+    if (!is_written) { return kernels::fill(exec_, gradients_.view(), S{0}); }
+    for (nn::LearnedPart const& part : added_) { kernels::fill(exec_, part.vector(gradients_.view()), S{0}); }
   }
 
   /// The lowest block in which something learns; -1 when something below the blocks does, `depth` when nothing does.
@@ -538,6 +554,8 @@ class VitTraining {
   Index lowest_learning_ = 0;
   nn::Summation how_;  ///< of the way back at hand
   Vector<S, Memory> gradients_;
+  bool fresh_ = true;                   ///< `gradients_` has not been touched since it was to be cleared
+  std::vector<nn::LearnedPart> added_;  ///< what of it is never written as a whole
   Vector<S> host_gradients_;
 
   // The tape of the last batch.

@@ -38,7 +38,8 @@ class AmxGradientChunk {
     });
   }
 
-  void add_to(int threads, MatrixView<float> dw) const {
+  /// @param accumulate  false: in the place of what is there
+  void add_to(int threads, MatrixView<float> dw, bool accumulate) const {
     Index const items_down = (down_ + item_down - 1) / item_down;
     Index const items_across = (across_ + item_across - 1) / item_across;
     share_out(threads, items_down * items_across, [&](Index item) {
@@ -46,7 +47,7 @@ class AmxGradientChunk {
       Index const first = item / items_across * item_down;
       Index const begin = item % items_across * item_across;
       for (Index p = first; p < std::min(down_, first + item_down); ++p) {
-        for (Index q = begin; q < std::min(across_, begin + item_across); ++q) { add_block(p, q, dw); }
+        for (Index q = begin; q < std::min(across_, begin + item_across); ++q) { add_block(p, q, dw, accumulate); }
       }
     });
   }
@@ -86,19 +87,21 @@ class AmxGradientChunk {
     }
   }
 
-  void add_block(Index p, Index q, MatrixView<float> dw) const {
+  void add_block(Index p, Index q, MatrixView<float> dw, bool accumulate) const {
     Index const row = p * amx::block_rows;
     Index const column = q * amx::block_columns;
     Index const rows = std::min(amx::block_rows, outputs_ - row);
     Index const columns = std::min(amx::block_columns, inputs_ - column);
     float* const place = dw.data() + row * inputs_ + column;
     amx::BlockOperands operands = amx::packed_operands(dy_ + tile(2 * p, 0), x_ + tile(2 * q, 0), steps_, place, inputs_);
-    if (rows % amx::tile_rows == 0 && columns == amx::block_columns) { return amx::multiply_rows(rows, operands, true); }
+    if (rows % amx::tile_rows == 0 && columns == amx::block_columns) { return amx::multiply_rows(rows, operands, accumulate); }
     std::array<float, amx::block_rows * amx::block_columns> block;
     operands.y = block.data();
     operands.y_stride = amx::block_columns;
-    for (Index i = 0; i < rows; ++i) { std::copy_n(place + i * inputs_, columns, operands.y + i * amx::block_columns); }
-    amx::multiply_rows(rows, operands, true);
+    if (accumulate) {
+      for (Index i = 0; i < rows; ++i) { std::copy_n(place + i * inputs_, columns, operands.y + i * amx::block_columns); }
+    }
+    amx::multiply_rows(rows, operands, accumulate);
     for (Index i = 0; i < rows; ++i) { std::copy_n(operands.y + i * amx::block_columns, columns, place + i * inputs_); }
   }
 
@@ -112,14 +115,14 @@ class AmxGradientChunk {
 };
 }  // namespace detail
 
-/// dw += dy^T x by tile registers: 2048 rows at a time are copied to where they want them, and every element of dw gets one chain over those.
-inline void amx_weight_gradient(int threads, RowsView<bfloat16 const> dy, RowsView<bfloat16 const> x, MatrixView<float> dw) {
+/// dw += dy^T x, or dw = dy^T x, by tile registers: 2048 rows at a time are copied to where they want them, and every element of dw gets one chain over those.
+inline void amx_weight_gradient(int threads, RowsView<bfloat16 const> dy, RowsView<bfloat16 const> x, MatrixView<float> dw, bool accumulate = true) {
   constexpr Index rows_at_once = 2048;
   for (Index first = 0; first < dy.rows; first += rows_at_once) {
     Index const rows = std::min(rows_at_once, dy.rows - first);
     detail::AmxGradientChunk chunk(dy.width, x.width, rows);
     chunk.pack(threads, RowsView<bfloat16 const>(dy.row(first), rows, dy.width, dy.stride), RowsView<bfloat16 const>(x.row(first), rows, x.width, x.stride));
-    chunk.add_to(threads, dw);
+    chunk.add_to(threads, dw, accumulate || first > 0);
   }
 }
 

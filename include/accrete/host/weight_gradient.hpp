@@ -69,7 +69,7 @@ void pack_columns(RowsView<bfloat16 const> from, Index first, bfloat16_pair* to)
 }
 
 /// The panels of dy and x over a few samples, each of as many rows, and the blocks of a result that takes the products of one sample after the other.
-/// @tparam T  scalar of dy and x;  @tparam Result  TileResult::add for gradients, TileResult::add_square for their squares
+/// @tparam T  scalar of dy and x;  @tparam Result  TileResult::add or, for the first rows, replace for gradients, TileResult::add_square for their squares
 template <class T, TileResult Result>
 class GradientChunk {
   using Element = TileElement<T>;
@@ -134,7 +134,8 @@ class GradientChunk {
     for (Index i = 0; i < real_down; ++i) {
       for (Index j = 0; j < real_across; ++j) {
         S const value = block[i * across + j];
-        place[i * inputs_ + j] += Result == TileResult::add_square ? value * value : value;
+        S const before = Result == TileResult::replace ? S{} : place[i * inputs_ + j];
+        place[i * inputs_ + j] = before + (Result == TileResult::add_square ? value * value : value);
       }
     }
   }
@@ -154,18 +155,20 @@ class GradientChunk {
 /// Chunks of 256 rows one after the other: their columns are copied to where register tiles want them, bfloat16 in pairs or widened to float,
 /// and every element of dw gets one chain of fused additions per chunk. Threads share the blocks of dw. bfloat16 goes to tile registers where there are any.
 template <class Products, class T>
-void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw) {
+void weight_gradient_on(HostExecutor<Products> const& exec, RowsView<T const> dy, RowsView<T const> x, MatrixView<SumScalar<T>> dw, bool accumulate = true) {
   constexpr Index worth_threads = Index{1} << 17;
   if constexpr (std::is_same_v<T, bfloat16>) {
-    if (amx::available()) { return amx_weight_gradient(dy.rows * dw.size() < worth_threads ? 1 : exec.thread_count(), dy, x, dw); }
+    if (amx::available()) { return amx_weight_gradient(dy.rows * dw.size() < worth_threads ? 1 : exec.thread_count(), dy, x, dw, accumulate); }
   }
-  for (Index first = 0; first < dy.rows; first += detail::gradient_depth) {
+  auto const take = [&]<TileResult result>(Index first) {
     Index const rows = std::min(detail::gradient_depth, dy.rows - first);
     int const threads = rows * dw.size() < worth_threads ? 1 : exec.thread_count();
-    detail::GradientChunk<T, TileResult::add> chunk(dy.width, x.width, 1, rows);
+    detail::GradientChunk<T, result> chunk(dy.width, x.width, 1, rows);
     chunk.pack(threads, RowsView<T const>(dy.row(first), rows, dy.width, dy.stride), RowsView<T const>(x.row(first), rows, x.width, x.stride));
     chunk.add_to(threads, dw);
-  }
+  };
+  if (!accumulate) { take.template operator()<TileResult::replace>(0); }
+  for (Index first = accumulate ? 0 : detail::gradient_depth; first < dy.rows; first += detail::gradient_depth) { take.template operator()<TileResult::add>(first); }
 }
 
 }  // namespace accrete::host

@@ -15,9 +15,12 @@ namespace accrete::nn {
 
 /// How a layer puts the gradients of the rows it is given together: one sum over all of them, or the squares of the sums over the rows of each sample.
 struct Summation {
-  Index samples = 0;  ///< whose squares are added; 0: one plain sum
+  Index samples = 0;   ///< whose squares are added; 0: one plain sum
+  bool fresh = false;  ///< nothing has been added since the gradients were cleared, and those of whole weights hold anything: they are written, not added to
 
   [[nodiscard]] static Summation of(Accumulates what, Index samples) { return {what == Accumulates::squares ? samples : 0}; }
+  /// For what is added to the same places afterwards.
+  [[nodiscard]] Summation continued() const { return {samples, false}; }
   [[nodiscard]] bool squares() const { return samples > 0; }
 
   /// dw += dy^T x, or the squares of the samples' own.
@@ -26,6 +29,13 @@ struct Summation {
   void add_weight_gradient(Exec const& exec, RowsView<T> dy, RowsView<T> x, MatrixView<SumScalar<T>> dw) const {
     if (squares()) { return kernels::weight_gradient_squares(exec, RowsView<T const>(dy), RowsView<T const>(x), samples, dw); }
     kernels::weight_gradient(exec, RowsView<T const>(dy), RowsView<T const>(x), dw);
+  }
+
+  /// The same of a whole weight, which is written where the gradients are fresh.
+  template <class Exec, class T>
+  void take_weight_gradient(Exec const& exec, RowsView<T> dy, RowsView<T> x, MatrixView<SumScalar<T>> dw) const {
+    if (squares() || !fresh) { return add_weight_gradient(exec, dy, x, dw); }
+    kernels::weight_gradient(exec, RowsView<T const>(dy), RowsView<T const>(x), dw, false);
   }
 
   /// sums += the sum of the rows, or the squares of the samples' own.

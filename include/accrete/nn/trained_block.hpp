@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace accrete::nn {
 
@@ -92,6 +93,11 @@ class TrainedBlock {
     second_.refresh(exec, values);
     if (bottleneck_) { bottleneck_->refresh(exec, values); }
     if (beside_) { beside_->refresh(exec, values); }
+  }
+
+  /// Tells which parts of the gradient `accumulate` writes where it is fresh.
+  void tell_written(std::vector<LearnedPart>& written) const {
+    for (auto const* const layer : {&query_, &key_value_, &projection_, &first_, &second_}) { layer->tell_written(written); }
   }
 
   /// Whether anything in here learns.
@@ -382,7 +388,7 @@ class TrainedBlock {
           accumulate_pooled(exec, tape, d, gradients, scratch, how);
         } else {
           for (Index row = 0; row < form_.pooled_rows; ++row) {
-            query_.accumulate(exec, one_row(normed.view(), batch, row), one_row(tape.qkv, batch, row), one_row(d.qkv, batch, row), gradients, scratch, how);
+            query_.accumulate(exec, one_row(normed.view(), batch, row), one_row(tape.qkv, batch, row), one_row(d.qkv, batch, row), gradients, scratch, row == 0 ? how : how.continued());
           }
         }
       } else {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace accrete::nn {
 
@@ -37,6 +38,9 @@ class TrainedClassAttention {
     block_.refresh(exec, values);
     upload_token(exec, values);
   }
+
+  /// Tells which parts of the gradient `backward` writes where it is fresh.
+  void tell_written(std::vector<LearnedPart>& written) const { block_.tell_written(written); }
 
   /// Gives back the memory of the last batch.
   void forget() { tape_.reset(); }

@@ -9,6 +9,7 @@
 #include <array>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace accrete::nn {
 
@@ -50,6 +51,8 @@ class TrainedEmbedding {
   }
 
   [[nodiscard]] bool learns() const { return projection_.learns() || learns_rows(); }
+  /// Tells which part of the gradient `accumulate` writes where it is fresh.
+  void tell_written(std::vector<LearnedPart>& written) const { projection_.tell_written(written); }
   /// Whether `accumulate` needs what the projection gives before scale and shift.
   [[nodiscard]] bool keeps_raw() const { return projection_.keeps_raw(); }
 

@@ -81,6 +81,11 @@ class TrainedLinear {
     return any;
   }
 
+  /// Tells which part of the gradient `accumulate` writes where it is fresh.
+  void tell_written(std::vector<LearnedPart>& written) const {
+    if (learned_weight_.learns) { written.push_back(learned_weight_); }
+  }
+
   /// Takes over the values of what the store holds.
   /// @param[in] values  the store's buffer, host memory
   void refresh(Exec const& exec, VectorView<S const> values) {
@@ -132,7 +137,7 @@ class TrainedLinear {
     bool const inner = learned_weight_.learns || learned_bias_.learns || !low_rank_.empty();
     if (!inner) { return; }
     with_raw_gradient(exec, dy, scratch, [&](RowsView<T> d_raw) {
-      if (learned_weight_.learns) { how.add_weight_gradient(exec, d_raw, x, learned_weight_.matrix(gradients, count_)); }
+      if (learned_weight_.learns) { how.take_weight_gradient(exec, d_raw, x, learned_weight_.matrix(gradients, count_)); }
       if (learned_bias_.learns) { how.add_column_sums(exec, d_raw, learned_bias_.vector(gradients)); }
       for (auto const& part : low_rank_) { part.accumulate(exec, x, d_raw, gradients, scratch, how); }
     });
