@@ -97,7 +97,7 @@ struct Learned {
   explicit Learned(ParameterStore<float> store) : values(std::move(store)), state(Sgd{}.start(values)) {
     for (ParameterSpan const& span : values.trainable()) { updates.push_back({span, 0.01, 5e-4}); }
   }
-  void step(VectorView<float const> gradients) { Sgd{}.step(state, values, gradients, updates); }
+  void step(HostExecutor<> const& exec, VectorView<float const> gradients) { Sgd{}.step(exec, state, values, gradients, updates); }
 };
 
 Tensor<float, 4> pictures(Case const& wanted, VitShape const& shape) {
@@ -158,9 +158,9 @@ nlohmann::json measure(Case const& wanted, Tuning const& tuning, bool prompted) 
     } else {
       trainer.backward(d_features.cview(), no_hook);
     }
-    trunk.step(trainer.gradients());
-    if (prompted) { prompts.step(std::as_const(prompt_gradients).values()); }
-    classifier.step(std::as_const(head_gradients).values());
+    trunk.step(wanted.exec, trainer.gradients());
+    if (prompted) { prompts.step(wanted.exec, std::as_const(prompt_gradients).values()); }
+    classifier.step(wanted.exec, std::as_const(head_gradients).values());
     trainer.refresh(trunk.values);
     if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
     report["loss"].push_back(loss);
@@ -218,7 +218,7 @@ nlohmann::json measure_prompt(Case const& wanted) {
     prompt_part.attach(std::as_const(d_prompt).values());
     head_part.attach(std::as_const(d_head).values());
     if (settings.protocol.training.clip > 0.0) { clip_together(parts, settings.protocol.training.clip); }
-    for (auto* const part : parts) { part->step(std::span(&group, 1), rate, 0); }
+    for (auto* const part : parts) { part->step(wanted.exec, std::span(&group, 1), rate, 0); }
     hook.refresh(prompt_part.values());
     if (k >= wanted.warmup) { report["seconds_per_step"].push_back(watch.seconds()); }
     report["loss"].push_back(loss);
@@ -293,8 +293,8 @@ nlohmann::json measure_lae(Case const& wanted) {
       module_part.attach(trainer.gradients());
     }
     head_part.attach(std::as_const(d_head).values());
-    module_part.step(std::span(&group, 1), rate, 0);
-    head_part.step(std::span(&group, 1), rate, 0);
+    module_part.step(wanted.exec, std::span(&group, 1), rate, 0);
+    head_part.step(wanted.exec, std::span(&group, 1), rate, 0);
     merge.after_step(wanted.exec, average, module_part.values());
     if constexpr (Method::by_prompt) {
       hook.refresh(module_part.values());

@@ -127,13 +127,14 @@ struct Learned {
 
   Learned(ac::ParameterStore<float> store, double weight_decay) : values(std::move(store)), state(ac::AdamW{}.start(values)), decay(weight_decay) {}
 
-  void step(ac::VectorView<float const> gradients, double rate) {
+  template <class Exec>
+  void step(Exec const& exec, ac::VectorView<float const> gradients, double rate) {
     updates.clear();
     for (ac::ParameterSpan const& span : values.trainable()) {
       bool const matrix = values.segments()[static_cast<std::size_t>(span.segment)].shape.size() > 1;
       updates.push_back({span, rate, matrix ? decay : 0.0});
     }
-    ac::AdamW{}.step(state, values, gradients, updates);
+    ac::AdamW{}.step(exec, state, values, gradients, updates);
   }
 };
 
@@ -224,8 +225,8 @@ void pretrain(Options const& o) {
       head.backward(exec, classifier.values, features.cview(), d_logits.cview(), d_features.view(), head_gradients);
       trainer.backward(d_features.cview(), hook);
       double const rate = schedule.rate(step);
-      trunk.step(trainer.gradients(), rate);
-      classifier.step(std::as_const(head_gradients).values(), rate);
+      trunk.step(exec, trainer.gradients(), rate);
+      classifier.step(exec, std::as_const(head_gradients).values(), rate);
       trainer.refresh(trunk.values);
     }
     std::cout << "epoch " << epoch + 1 << '/' << o.epochs << ": loss " << total / static_cast<double>(seen) << ", " << watch.seconds() << " s" << std::endl;

@@ -113,7 +113,7 @@ TEST_CASE_TEMPLATE("steps with momentum and decay leave the rows of earlier task
   plan_step(store, groups, ConstantRate{.base = 0.1}, 0, store.trainable(), updates);
   for (int step = 0; step < 3; ++step) {
     auto gradients = before;  // even a gradient that is not zero
-    sgd.step(progress, store, std::as_const(gradients).values(), updates);
+    sgd.step(HostExecutor<>{}, progress, store, std::as_const(gradients).values(), updates);
   }
   CHECK(same_bits(std::as_const(store).template view<2>("head.0.weight"), before.template view<2>("head.0.weight")));
   CHECK(!same_bits(std::as_const(store).template view<2>("head.1.weight"), before.template view<2>("head.1.weight")));

@@ -103,7 +103,7 @@ class PromptedLearning : public Placed<Prompt> {
     ParameterGroup const group{.role = ""};
     prompt_part_->attach(std::as_const(d_prompt_).values());
     head_part_->attach(std::as_const(d_head_).values());
-    for (auto* const part : {&*prompt_part_, &*head_part_}) { part->step(std::span(&group, 1), ConstantRate{rate}, 0); }
+    for (auto* const part : {&*prompt_part_, &*head_part_}) { part->step(HostExecutor<>{}, std::span(&group, 1), ConstantRate{rate}, 0); }
     hook_->refresh(prompt_part_->values());
   }
   /// As they are in the middle of a task.

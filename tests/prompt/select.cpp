@@ -195,7 +195,7 @@ std::map<std::string, double> usage_after_five_tasks(std::uint64_t seed) {
       hook.prepare(queries.cview(), {});
       static_cast<void>(hook.own_loss(1.0));
       hook.collect(gradients);
-      adam.step(moments, placed.store(), std::as_const(gradients).values(), updates);
+      adam.step(HostExecutor<>{}, moments, placed.store(), std::as_const(gradients).values(), updates);
       hook.refresh(placed.store());
     }
     hook.finish(placed.state);

@@ -137,8 +137,8 @@ class CofimaTrajectory {
       }
       trunk.attach(trainer.gradients());
       rows.attach(std::as_const(d_rows).values());
-      trunk.step(std::span(&slow, 1), schedule, i);
-      rows.step(std::span(&fast, 1), schedule, i);
+      trunk.step(exec, std::span(&slow, 1), schedule, i);
+      rows.step(exec, std::span(&fast, 1), schedule, i);
       trainer.refresh(trunk.values());
     }
     network_.assign(trunk.take());

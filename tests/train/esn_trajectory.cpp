@@ -113,7 +113,7 @@ class EsnTrajectory {
       block.attach(std::as_const(d_block).values());
       prompt.attach(std::as_const(d_prompt).values());
       rows.attach(std::as_const(d_rows).values());
-      for (auto* const part : {&block, &prompt, &rows}) { part->step(std::span(&group, 1), schedule, i / epoch); }
+      for (auto* const part : {&block, &prompt, &rows}) { part->step(exec, std::span(&group, 1), schedule, i / epoch); }
       trainer.refresh(block.values());
       hook.refresh(prompt.values());
     }

@@ -92,8 +92,8 @@ class LaeTrajectory {
       }
       module.attach(std::as_const(d_module).values());
       rows.attach(std::as_const(d_rows).values());
-      rows.step(std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0);
-      if (i >= frozen) { module.step(std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0); }
+      rows.step(exec, std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0);
+      if (i >= frozen) { module.step(exec, std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0); }
       merge_.after_step(exec, merged_, module.values());
       if constexpr (by_prompt) {
         hook.refresh(module.values());

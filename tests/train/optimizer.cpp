@@ -3,6 +3,7 @@
 #include "support/golden.hpp"
 #include "support/tolerances.hpp"
 
+#include <accrete/host/host.hpp>
 #include <accrete/io/model_file.hpp>
 #include <accrete/train/adam.hpp>
 #include <accrete/train/adamw.hpp>
@@ -73,7 +74,7 @@ void follow(O const& optimizer, double base, double decay, Index first, Index la
     auto received = run.store.trainable();
     if (std::find(absent.begin(), absent.end(), step) != absent.end()) { received.pop_back(); }
     plan_step(run.store, groups, schedule, step, received, updates);
-    optimizer.step(run.state, run.store, gradient.values(), updates);
+    optimizer.step(HostExecutor<>{}, run.state, run.store, gradient.values(), updates);
     auto const place = std::find(keeps.begin(), keeps.end(), step + 1);
     if (place == keeps.end()) { continue; }
     auto const row = run.kept[place - keeps.begin()];
@@ -115,7 +116,7 @@ struct Single {
     auto values = Vector<double>::zeros({store.values().size()});
     values(0) = gradient;
     std::vector<ParameterUpdate> const updates{{store.trainable()[0], rate, decay}};
-    optimizer.step(state, store, values, updates);
+    optimizer.step(HostExecutor<>{}, state, store, values, updates);
     return store.view<1>("w")(0);
   }
 };
@@ -158,7 +159,7 @@ TEST_CASE("equal gradients move a slow group by its factor: one SGD step without
   plan_step(store, groups, ConstantRate{.base = 0.01}, 0, store.trainable(), updates);
   Sgd const optimizer;
   auto state = optimizer.start(store);
-  optimizer.step(state, store, gradient, updates);
+  optimizer.step(HostExecutor<>{}, state, store, gradient, updates);
   CHECK(store.view<1>("head")(0) == -0.01F);
   CHECK(store.view<1>("trunk")(1) == doctest::Approx(-1e-4).epsilon(1e-6));
 }
@@ -229,16 +230,16 @@ TEST_CASE("steps that do not fit are refused before anything moves") {
   auto const spans = run.store.trainable();
   std::vector<ParameterUpdate> updates{{spans[0], 0.1, 0.0}, {spans[1], 0.1, 0.0}};
   Adam const adam;
-  CHECK_THROWS_AS(adam.step(run.state, run.store, gradient.view().slice(1, 3), updates), ShapeError);
-  CHECK_THROWS_AS(Sgd{}.step(run.state, run.store, gradient, updates), ShapeError);
-  CHECK_THROWS_AS(Adam{.beta1 = 1.0}.step(run.state, run.store, gradient, updates), ValueError);
+  CHECK_THROWS_AS(adam.step(HostExecutor<>{}, run.state, run.store, gradient.view().slice(1, 3), updates), ShapeError);
+  CHECK_THROWS_AS(Sgd{}.step(HostExecutor<>{}, run.state, run.store, gradient, updates), ShapeError);
+  CHECK_THROWS_AS(Adam{.beta1 = 1.0}.step(HostExecutor<>{}, run.state, run.store, gradient, updates), ValueError);
   CHECK_THROWS_AS(static_cast<void>(Sgd{.dampening = 0.1, .nesterov = true}.start(run.store)), ValueError);
   updates[1].span.count -= 1;
-  CHECK_THROWS_AS(adam.step(run.state, run.store, gradient, updates), ShapeError);
+  CHECK_THROWS_AS(adam.step(HostExecutor<>{}, run.state, run.store, gradient, updates), ShapeError);
   updates[1] = updates[0];
-  CHECK_THROWS_AS(adam.step(run.state, run.store, gradient, updates), ShapeError);
+  CHECK_THROWS_AS(adam.step(HostExecutor<>{}, run.state, run.store, gradient, updates), ShapeError);
   updates[1] = {{1, 16, 4}, 0.1, 0.0};  // the frozen one
-  CHECK_THROWS_AS(adam.step(run.state, run.store, gradient, updates), ShapeError);
+  CHECK_THROWS_AS(adam.step(HostExecutor<>{}, run.state, run.store, gradient, updates), ShapeError);
   CHECK(run.store == before);
   CHECK(run.state.steps == std::vector<Index>{0, 0, 0});
 }
@@ -253,8 +254,30 @@ TEST_CASE("rows that stand still keep their bits while the others of their segme
   std::vector<ParameterUpdate> const updates{{store.trainable()[0], 0.1, 0.1}};
   AdamW const optimizer;
   auto state = optimizer.start(store);
-  for (int step = 0; step < 3; ++step) { optimizer.step(state, store, gradient, updates); }
+  for (int step = 0; step < 3; ++step) { optimizer.step(HostExecutor<>{}, state, store, gradient, updates); }
   for (Index row = 0; row < 4; ++row) { CHECK(same_bits(std::as_const(store).view<2>("pool")[row], before.view<2>("pool")[row]) == (row == 0 || row == 3)); }
+}
+
+TEST_CASE_TEMPLATE("large parameters move by the same bits on any number of threads", Optimizer, Sgd, Adam, AdamW) {
+  auto const moved = [](int threads) {
+    ParameterStore<float> store;
+    store.add({"large", {401, 977}, "head", -1, true, 0, 401});
+    store.add({"small", {3}, "head", -1, true, 0, 3});
+    Rng({.seed = 4}).fill_normal(0, store.values());
+    Optimizer const optimizer;
+    auto state = optimizer.start(store);
+    for (std::uint64_t step = 0; step < 3; ++step) {
+      Vector<float> gradient(store.values().shape());
+      Rng({.seed = 5}).fill_normal(step * static_cast<std::uint64_t>(gradient.size()), gradient.view());
+      std::vector<ParameterUpdate> updates;
+      for (ParameterSpan const& span : store.trainable()) { updates.push_back({span, 0.1, 0.01}); }
+      optimizer.step(HostExecutor<>{.threads = threads}, state, store, gradient, updates);
+    }
+    return store;
+  };
+  auto const alone = moved(1);
+  CHECK(moved(2) == alone);
+  CHECK(moved(3) == alone);
 }
 
 TEST_CASE("settings of the optimisers are set by name") {

@@ -97,7 +97,7 @@ class PromptTrajectory {
       prompt_part.attach(std::as_const(d_prompt).values());
       head_part.attach(std::as_const(d_head).values());
       if (clip_ > 0.0) { clip_together(parts, clip_); }
-      for (auto* const part : parts) { part->step(std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0); }
+      for (auto* const part : parts) { part->step(exec_, std::span(&group, 1), ConstantRate{reference_.rate(step)}, 0); }
       hook.refresh(prompt_part.values());
     }
     state_.parameters() = prompt_part.take();

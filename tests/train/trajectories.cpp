@@ -75,7 +75,7 @@ struct Learned {
   void step(VectorView<float const> gradient, double rate, double decay) {
     std::vector<ParameterUpdate> updates;
     for (ParameterSpan const& span : values.trainable()) { updates.push_back({span, factor * rate, decay}); }
-    Sgd{}.step(state, values, gradient, updates);
+    Sgd{}.step(HostExecutor<>{}, state, values, gradient, updates);
   }
   /// What learns, side by side.
   [[nodiscard]] Vector<float> flat() const {

@@ -118,7 +118,7 @@ struct Alignment {
         std::fill(gradients.values().begin(), gradients.values().end(), 0.0F);
         auto const d_logits = loss_gradient(exec, head, store, batch.cview(), labels, widths);
         head.backward(exec, store, batch.cview(), d_logits.cview(), unused.view(), gradients);
-        optimizer.step(progress, store, std::as_const(gradients).values(), updates);
+        optimizer.step(exec, progress, store, std::as_const(gradients).values(), updates);
       }
     }
     return store;

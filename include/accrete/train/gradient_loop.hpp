@@ -129,7 +129,7 @@ class GradientLoop {
     if constexpr (Constraint::needs != GradientConstraints::none) { constrain(); }
     if (settings_.clip > 0.0) { clip_together(parts_, settings_.clip); }
     for (auto* const part : parts_) {
-      if (!only_head_learns() || part == &part_) { part->step(groups_, schedule_, place_.epoch); }
+      if (!only_head_learns() || part == &part_) { part->step(exec_, groups_, schedule_, place_.epoch); }
     }
     if (task_.merge.change) { source_.change(task_.merge.change); }
     if (task_.merge.follow) { source_.look(task_.merge.of_prompt, task_.merge.follow); }

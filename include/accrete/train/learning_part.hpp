@@ -49,11 +49,11 @@ class LearningPart {
   }
 
   /// One step against the gradient.
-  template <class Schedule>
-  void step(std::span<ParameterGroup const> groups, Schedule const& schedule, Index epoch) {
+  template <class Exec, class Schedule>
+  void step(Exec const& exec, std::span<ParameterGroup const> groups, Schedule const& schedule, Index epoch) {
     if (spans_.empty()) { return; }
     plan_step(values_, groups, schedule, epoch, spans_, updates_);
-    optimizer_.step(state_, values_, gradient_, updates_);
+    optimizer_.step(exec, state_, values_, gradient_, updates_);
   }
 
   /// Lets `change` move what learns, side by side in one vector.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <accrete/core/parameter_store.hpp>
+#include <accrete/core/stand_ins.hpp>
 #include <accrete/core/tensor.hpp>
 #include <accrete/train/optimizer_state.hpp>
 
@@ -16,11 +17,12 @@ concept StartsForAStore = requires(O const& optimizer, ParameterStore<float> con
   { optimizer.start(store) } -> std::same_as<typename O::template State<float>>;
 };
 
-/// Moves the spans of the updates against a gradient of the store's layout; nothing outside of them changes.
+/// Moves the spans of the updates against a gradient of the store's layout; nothing outside of them changes. Stores lie in host memory whatever the executor,
+/// whose threads share the work; the bits are the same for any number of them.
 template <class O>
-concept StepsParameters = requires(O const& optimizer, typename O::template State<float>& state, ParameterStore<float>& store, VectorView<float const> gradient,
+concept StepsParameters = requires(O const& optimizer, detail::AnyExecutor const& exec, typename O::template State<float>& state, ParameterStore<float>& store, VectorView<float const> gradient,
                                    std::span<ParameterUpdate const> updates) {
-  optimizer.step(state, store, gradient, updates);
+  optimizer.step(exec, state, store, gradient, updates);
 };
 
 /// Knows how many moments its state has, so that a state is read from a model file and checked.

@@ -3,6 +3,7 @@
 #include <accrete/config.hpp>
 #include <accrete/core/parameter_store.hpp>
 #include <accrete/core/settings.hpp>
+#include <accrete/train/detail/number_ranges.hpp>
 #include <accrete/train/optimizer.hpp>
 #include <accrete/train/optimizer_state.hpp>
 
@@ -38,15 +39,20 @@ struct Sgd {
 
   /// @param[in] gradient [P] of the store's layout;  @param[in] updates  those of `store.trainable()` that received a gradient, in that order
   /// @throws ShapeError  when the layouts differ or an update is of something else;  ValueError  for settings without sense;  nothing is changed then
-  template <class T>
-  void step(State<T>& state, ParameterStore<T>& store, NonDeduced<VectorView<T const>> gradient, std::span<ParameterUpdate const> updates) const {
+  template <class Exec, class T>
+  void step(Exec const& exec, State<T>& state, ParameterStore<T>& store, NonDeduced<VectorView<T const>> gradient, std::span<ParameterUpdate const> updates) const {
     check();
     detail::check_step("Sgd::step", state, moment_count(), store, gradient, updates);
     for (ParameterUpdate const& update : updates) {
       auto const first = update.span.first;
+      auto const weights = store.view(update.span);
       T* const velocity = momentum != 0.0 ? state.moments[0].data() + first : nullptr;
       Index& steps = state.steps[static_cast<std::size_t>(update.span.segment)];
-      move(store.view(update.span), gradient.data() + first, velocity, steps == 0, static_cast<T>(update.rate), detail::decay_of(store, update));
+      bool const is_first = steps == 0;
+      T const decay = detail::decay_of(store, update);
+      detail::for_number_ranges(exec, update.span.count, [&](Index from, Index count) {
+        move(weights.slice(from, count), gradient.data() + first + from, velocity == nullptr ? nullptr : velocity + from, is_first, static_cast<T>(update.rate), decay);
+      });
       ++steps;
     }
   }

@@ -36,7 +36,7 @@ struct TrainingSettings {
   RateCurve curve = RateCurve::cosine;
   Index milestone = 18;  ///< epoch at which a multi-step curve multiplies by gamma
   double gamma = 0.1;
-  double clip = 0.0;  ///< largest norm of the gradient of one part; 0: any
+  double clip = 0.0;  ///< largest norm of the gradient of all that learns together; 0: any
   Augmentation augmentation = {};
   std::uint64_t seed = 1993;  ///< of the order of pictures, their augmentation, and dropout
 
