@@ -35,6 +35,7 @@ template <class Trained, class Loss = ac::CrossEntropy>
 using EveryTask = ac::GradientProtocol<ac::Trains::every_task, ac::Competing::of_task, Trained, Loss, ac::Adam>;
 using DroppedHead = EveryTask<ac::TemporaryHead<ac::LinearHead>>;  // what lies below learns under a head that goes; the learner's own sees the features
 using OwnHead = EveryTask<ac::OwnHead>;
+using BySgd = ac::GradientProtocol<ac::Trains::every_task, ac::Competing::of_task>;
 using Anchored = EveryTask<ac::OwnHead, ac::EnergyAnchor>;
 using ProjectedRidge = ac::RidgeHead<ac::RandomProjection>;
 
@@ -45,6 +46,7 @@ using Rows = ac::Learner<ac::Vit<>, ac::FixedPrompt<ac::Deep>, ac::LinearHead, a
 using Experts = ac::Learner<ac::Vit<>, ac::GeneralExpertPrompt<>, ac::LinearHead, ac::NoMerge, OwnHead>;
 using Attention = ac::Learner<ac::Vit<>, ac::AttentionPrompt<>, ac::LinearHead, ac::NoMerge, OwnHead>;
 using HeadAlone = ac::Learner<ac::Vit<>, ac::NoPrompt, ac::LinearHead, ac::NoMerge, OwnHead>;  // what a prompt method is without its prompt
+using HeadBySgd = ac::Learner<ac::Vit<>, ac::NoPrompt, ac::LinearHead, ac::NoMerge, BySgd>;
 using LastRidge = ac::Learner<ac::Vit<ac::Lora>, ac::NoPrompt, ProjectedRidge, ac::NoMerge, DroppedHead>;
 
 // (a) components of prompts of which a picture gets few, and a ridge regression on what they make of it
@@ -137,6 +139,9 @@ int main(int count, char** words) {
     auto const own = [&](double rate, Index batch) { return protocol<OwnHead>(stream, rate, batch); };
     auto const dropped = [&](double rate, Index batch) { return protocol<DroppedHead>(stream, rate, batch); };
     double const expert_rate = 0.0028125;
+    auto by_sgd = protocol<BySgd>(stream, 0.01, 48);
+    by_sgd.training.curve = ac::RateCurve::cosine;
+    by_sgd.training.weight_decay = 5e-4;
 
     run("prototypes", stream, Means(vit));
     run("ridge", stream, Ridge(vit, {}, ridge));
@@ -144,6 +149,7 @@ int main(int count, char** words) {
     run("head alone, as under expert prompts", stream, HeadAlone(vit, {}, zeros, {}, own(expert_rate, 24)));
     run("head alone, as under components", stream, HeadAlone(vit, {}, uniform, {}, own(1e-3, 32)));
     run("head alone, as under generated prompts", stream, HeadAlone(vit, {}, fan_out, {}, own(0.01, 32)));
+    run("head alone, as under fixed prompts", stream, HeadBySgd(vit, {}, fan_out, {}, by_sgd));
     run("deep prompts", stream, Rows(vit, rows, zeros, {}, own(expert_rate, 24)));
     run("(d) the same, merged by Fisher", stream, MergedRows(vit, rows, zeros, {}, own(expert_rate, 24)));
     run("general and expert prompts", stream, Experts(vit, experts, zeros, {}, own(expert_rate, 24)));
