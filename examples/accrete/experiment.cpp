@@ -4,6 +4,7 @@
 #include "terminal.hpp"
 
 #include <accrete/io/atomic_file.hpp>
+#include <accrete/stream/by_task.hpp>
 #include <accrete/stream/hold_out.hpp>
 
 #include <nlohmann/json.hpp>
@@ -13,7 +14,6 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
-#include <numeric>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -108,15 +108,6 @@ Judged judge_predictions(Predictions const& predictions, Examples const& example
   Judged judged{.labels = {}, .ranked = best_of(predictions, 5).columns};
   for (Index const position : predictions.positions) { judged.labels.push_back(classes.at(examples.class_names()[static_cast<std::size_t>(examples.label(position))])); }
   return judged;
-}
-
-/// The examples task after task, as the test batches of published numbers came in which pictures decide together.
-Examples by_task(Examples const& examples, ClassMap const& classes) {
-  std::vector<Index> order(static_cast<std::size_t>(examples.size()));
-  std::iota(order.begin(), order.end(), Index{0});
-  auto const task_of = [&](Index i) { return classes.tasks()[static_cast<std::size_t>(classes.at(examples.class_names()[static_cast<std::size_t>(examples.label(i))]))]; };
-  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return task_of(a) < task_of(b); });
-  return examples.subset(std::move(order));
 }
 
 /// Whether a tuning has moved anything a result could show: rounding alone moves features by 1e-7.

@@ -57,6 +57,15 @@ TEST_CASE("class orders are numpy's for every seed and size of the reference") {
   CHECK_THROWS_AS(static_cast<void>(legacy_permutation(-1, 1)), ShapeError);
 }
 
+TEST_CASE("pictures are put task after task, and stay in their order inside a task") {
+  Examples const all = pictures(4, 2, "test");  // classes 0, 1, 2, 3, 0, 1, 2, 3
+  ClassMap classes;
+  for (Index const c : {2, 0, 3}) { classes.add("class " + std::to_string(c), c == 2 ? 0 : 1); }
+  CHECK(by_task(all.of_classes({0, 2, 3}), classes).indices() == std::vector<Index>{2, 6, 0, 3, 4, 7});
+  CHECK(by_task(all.subset({7, 6, 0}), classes).indices() == std::vector<Index>{6, 7, 0});
+  CHECK_THROWS_AS(static_cast<void>(by_task(all, classes)), ValueError);
+}
+
 TEST_CASE("what is held out is a share of each class, drawn by the seed, and in no other part") {
   Examples const all = pictures(3, 29, "train");
   HeldOut const split = hold_out(all, 0.1, 7);
