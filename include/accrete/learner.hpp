@@ -17,6 +17,7 @@
 #include <accrete/prediction.hpp>
 #include <accrete/prompt/diagnose.hpp>
 #include <accrete/prompt/none.hpp>
+#include <accrete/prompt/restrict.hpp>
 #include <accrete/train/checkpoint.hpp>
 #include <accrete/train/feature_change.hpp>
 #include <accrete/train/feature_pass.hpp>
@@ -178,7 +179,15 @@ class Learner {
     check_learned();
     if constexpr (asks_for_features) { return predict_by_asking(exec, examples, reading); }
     FeatureSet set = features(exec, examples, reading);
-    return {.scores = predict_features(exec, set.features.view()), .positions = std::move(set.positions), .skipped = std::move(set.skipped)};
+    Matrix<float> scores = predict_features(exec, set.features.view());
+    if constexpr (RestrictsClasses<Prompt>) {
+      if (prompt_.restricts_classes()) {
+        Reading again = reading;
+        again.progress = {};
+        restrict_scores(exec, extract_features(exec, plain(), examples.subset(set.positions), again).features.view(), reading.batch, scores.view());
+      }
+    }
+    return {.scores = std::move(scores), .positions = std::move(set.positions), .skipped = std::move(set.skipped)};
   }
 
   /// The same for preprocessed pictures [B, 3, H, W] in host memory.
@@ -193,7 +202,16 @@ class Learner {
       std::iota(own.positions.begin(), own.positions.end(), Index{0});
       return own;
     });
-    return {.scores = predict_features(exec, set.features.view()), .positions = set.positions, .skipped = {}};
+    Matrix<float> scores = predict_features(exec, set.features.view());
+    if constexpr (RestrictsClasses<Prompt>) {
+      if (prompt_.restricts_classes()) {
+        auto const there = plain().features(exec, images);
+        Matrix<float> queries(there.shape());
+        kernels::download(exec, there.cview(), queries.view());
+        restrict_scores(exec, queries.view(), images.extent(0), scores.view());
+      }
+    }
+    return {.scores = std::move(scores), .positions = set.positions, .skipped = {}};
   }
 
   /// Scores [N, C] of features [N, D] in host memory.
@@ -432,11 +450,21 @@ class Learner {
     return tasks;
   }
 
+  /// What queries are features of.
+  [[nodiscard]] auto plain() const requires AsksForQueries<Prompt> { return Prompted(backbone_, prompt_, prompt_state_).plain(); }
+
+  /// Leaves those classes in the running that the prompt lets win.
+  /// @param[in] queries [N, D];  @param[in,out] scores [N, C];  both in host memory
+  template <class Exec>
+  void restrict_scores(Exec const& exec, MatrixView<float const> queries, Index batch, MatrixView<float> scores) const requires RestrictsClasses<Prompt> {
+    rule_out_other_tasks(chosen_in_batches(exec, prompt_, prompt_state_, queries, batch).cview(), classes_.tasks(), scores);
+  }
+
   /// The features of examples in the plain network, and the tasks of their classes.
   template <class Exec>
   [[nodiscard]] std::pair<Matrix<float>, std::vector<Index>> queries_of(Exec const& exec, Examples const& examples, Reading const& reading) const {
     check_learned();
-    FeatureSet queries = extract_features(exec, Prompted(backbone_, prompt_, prompt_state_).plain(), examples, reading);
+    FeatureSet queries = extract_features(exec, plain(), examples, reading);
     return {std::move(queries.features), tasks_of(examples, queries.positions)};
   }
 

@@ -1,6 +1,8 @@
 #include "prompt_methods.hpp"
 #include "support/compare.hpp"
 
+#include <accrete/data/loader.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -100,6 +102,34 @@ TEST_CASE_TEMPLATE("a vote over a batch of one is the choice of one, and a vote 
   auto const voted = voting.chosen_slots(exec, pictures).slots;
   for (Index b = 0; b < voted.extent(0); ++b) { CHECK(std::equal(voted[b].begin(), voted[b].end(), winners.begin(), winners.end())); }
   CHECK(same_bits(voting.chosen_slots(exec, pictures, in_batches(1)).slots, chosen));
+}
+
+TEST_CASE_TEMPLATE("where the task of a picture rules the others out, the scores of its classes stay and no other class can win", Method, method::Dap, method::DapBatchVote) {
+  auto settings = choosing_settings<Method>();
+  auto open = Method::compose(small_vit(), settings, 5);
+  settings.prompt.task_restricted = true;
+  auto restricted = Method::compose(small_vit(), settings, 5);
+  for (Examples const& task : {first_task(), second_task()}) {
+    learn<Method>(open, task);
+    learn<Method>(restricted, task);
+  }
+  Examples const pictures = unseen_pictures();
+  auto const reading = in_batches(3);
+  auto const chosen = open.chosen_slots(exec, pictures, reading).slots;
+  REQUIRE(differ(chosen));
+  Matrix<float> wanted = answers<Method>(open, pictures, reading);
+  for (Index i = 0; i < wanted.extent(0); ++i) {
+    for (Index column = 0; column < wanted.extent(1); ++column) {
+      if (open.classes().task(column) != chosen(i, 0)) { wanted(i, column) = -1e11F; }
+    }
+  }
+  CHECK(same_bits(answers<Method>(restricted, pictures, reading), wanted));
+  if constexpr (std::is_same_v<Method, method::Dap>) {
+    Loader loader(pictures, small_vit().preprocessing(), {.batch = pictures.size()});
+    Batch batch;
+    REQUIRE(loader.next(batch));
+    CHECK(same_bits(restricted.predict(exec, batch.images.cview()).scores, wanted));
+  }
 }
 
 TEST_CASE_TEMPLATE("a file brings a prompt method back at any moment: the same answers, the same next task, the same file", Method, ACCRETE_PROMPT_METHODS, ACCRETE_VOTING_METHODS) {

@@ -59,12 +59,13 @@ struct GeneratedPrompt {
 
   [[nodiscard]] static std::string composition() { return message("generated<", Scope::name, ", ", GrowthType::name, ">"); }
 
-  Index pool = 10;             ///< M, tasks there is room for at first
-  Index length = 10;           ///< N, rows in each block
-  Index embedding_width = 16;  ///< E
-  double pull = 12.8;          ///< how strongly the key of the task is pulled towards the queries; 128 lambda_s, whatever the batch
-  bool sum_pull = false;       ///< pulls by the sum over the batch instead of the mean, as the release does by a slip of an index; `pull` is then its lambda_s
-  bool skip_last = false;      ///< no rows in the last block, as the release does for ImageNet-R
+  Index pool = 10;               ///< M, tasks there is room for at first
+  Index length = 10;             ///< N, rows in each block
+  Index embedding_width = 16;    ///< E
+  double pull = 12.8;            ///< how strongly the key of the task is pulled towards the queries; 128 lambda_s, whatever the batch
+  bool sum_pull = false;         ///< pulls by the sum over the batch instead of the mean, as the release does by a slip of an index; `pull` is then its lambda_s
+  bool skip_last = false;        ///< no rows in the last block, as the release does for ImageNet-R
+  bool task_restricted = false;  ///< only classes of the task that a picture is taken for may win, as in the release for ImageNet-R
   DownInit initial = DownInit::zeros;
   std::uint64_t seed = 1993;  ///< draws all of it
 
@@ -115,6 +116,7 @@ struct GeneratedPrompt {
 
   [[nodiscard]] Index first_block(State const& /*state*/) const { return 0; }
   [[nodiscard]] Index read_rows(State const& /*state*/) const { return 0; }
+  [[nodiscard]] bool restricts_classes() const { return task_restricted; }
 
   /// The task that each picture is taken for when it is judged.
   /// @param[in] queries [B, D] host memory;  @returns [B, 1]
@@ -196,6 +198,8 @@ struct GeneratedPrompt {
             number_setting("pull", "how strongly the key of a task is pulled towards the queries", &GeneratedPrompt::pull, 0.0, 1e6),
             choice_setting("sum-pull", "pull by the sum over the batch, as the release does", &GeneratedPrompt::sum_pull, std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
             choice_setting("skip-last", "no rows in the last block, as the release does for ImageNet-R", &GeneratedPrompt::skip_last,
+                           std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
+            choice_setting("task-restricted", "only classes of the task that a picture is taken for may win, as in the release for ImageNet-R", &GeneratedPrompt::task_restricted,
                            std::vector<std::pair<std::string, bool>>{{"no", false}, {"yes", true}}),
             choice_setting("prompt-initial", "how the mixing of tokens begins", &GeneratedPrompt::initial,
                            std::vector<std::pair<std::string, DownInit>>{{"zeros", DownInit::zeros}, {"normal", DownInit::normal}}),
