@@ -22,6 +22,7 @@
 #include <accrete/train/feature_change.hpp>
 #include <accrete/train/feature_pass.hpp>
 #include <accrete/train/gradient_task.hpp>
+#include <accrete/train/kept_moments.hpp>
 #include <accrete/train/prompted.hpp>
 #include <accrete/train/protocol.hpp>
 #include <accrete/train/task_plan.hpp>
@@ -253,6 +254,7 @@ class Learner {
     });
     if constexpr (LearnedPrompt<Prompt>) { prompt_.write(prompt_state_, writer.scope("prompt")); }
     if constexpr (KeepsMergeState<Merge>) { merge_state_.write(writer.scope("merge")); }
+    if (!moments_.empty()) { moments_.write(writer.scope("optimizer")); }
     ModelWriter head_writer = writer.scope("head");
     head_.write(head_state_, head_writer);
     writer.write(path);
@@ -281,6 +283,8 @@ class Learner {
     learner.tasks_seen_ = reader.setting<Index>("tasks_seen");
     if constexpr (LearnedPrompt<Prompt>) { learner.prompt_.read(learner.prompt_state_, reader.scope("prompt")); }
     if constexpr (KeepsMergeState<Merge>) { learner.merge_state_ = Merge::State::read(reader.scope("merge")); }
+    ModelReader const optimizer = reader.scope("optimizer");
+    if (optimizer.has_setting("parts")) { learner.moments_ = KeptMoments::read(optimizer); }
     learner.beside_ = beside(learner.backbone_, learner.prompt_state_, learner.merge_state_);
     learner.head_.read(learner.head_state_, reader.scope("head"));
     if (learner.classes_.size() != static_cast<Index>(names.size()) || learner.head_.classes(learner.head_state_) != learner.classes_.size()) {
@@ -474,7 +478,7 @@ class Learner {
   [[nodiscard]] GradientTask<Backbone, Prompt, Head, Merge, Protocol> gradient_task() const {
     std::string identity = composition();
     for (auto const& [name, text] : settings()) { identity += '\n' + name + '=' + text; }
-    return {backbone_, prompt_, head_, merge_, protocol_, prompt_state_, head_state_, merge_state_, classes_, tasks_seen_, history_, std::move(identity)};
+    return {backbone_, prompt_, head_, merge_, protocol_, prompt_state_, head_state_, merge_state_, classes_, tasks_seen_, moments_, history_, std::move(identity)};
   }
 
   template <class Exec>
@@ -510,6 +514,7 @@ class Learner {
     prompt_state_ = std::move(moved.prompt);
     if (moved.head) { head_state_ = std::move(*moved.head); }
     merge_state_ = std::move(moved.merge);
+    moments_ = std::move(moved.moments);
     beside_ = std::move(averaged);
     Observation seen = finish_task(exec, std::move(plan), samples, set.features.view());
     seen.skipped = std::move(set.skipped);
@@ -666,6 +671,7 @@ class Learner {
   Beside beside_;
   ClassMap classes_;
   Index tasks_seen_ = 0;
+  KeptMoments moments_;            ///< of optimisers, where they are kept from task to task
   std::vector<Examples> history_;  ///< pictures that a protocol looks at again, by task
 };
 

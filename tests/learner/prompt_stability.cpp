@@ -1,11 +1,15 @@
 #include "prompt_methods.hpp"
 #include "support/compare.hpp"
+#include "support/tolerances.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace accrete::test::prompt_stability_test {
@@ -117,6 +121,67 @@ TEST_CASE_TEMPLATE("the slots of a task begin as those of the task before, its k
   CHECK(segment_rows(start.parameters(), Prompt::pool_segment, 1, 1) == segment_rows(before, Prompt::pool_segment, 0, 1));
   CHECK(segment_rows(before, Prompt::pool_segment, 1, 1) != segment_rows(before, Prompt::pool_segment, 0, 1));
   CHECK(segment_rows(start.parameters(), Prompt::keys_segment, 1, 1) == segment_rows(before, Prompt::keys_segment, 1, 1));
+}
+
+/// As `relative_difference`.
+double difference(std::vector<float> const& got, std::vector<float> const& want) {
+  auto const view = [](std::vector<float> const& row) { return VectorView<float const>(row.data(), {static_cast<Index>(row.size())}); };
+  return relative_difference(view(got), view(want));
+}
+
+/// Where a row goes by what AMSGrad remembers of it, with a gradient of zero: from the row and the moments it begins with.
+std::vector<float> coasted(std::vector<float> row, ModelReader const& moments, Index first, Adam const& adam, double rate, Index before, Index steps) {
+  auto const mean = moments.tensor<float, 1>("moment0");
+  auto const largest = moments.tensor<float, 1>("moment2");
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    double m = static_cast<double>(mean(first + static_cast<Index>(i)));
+    double const v = static_cast<double>(largest(first + static_cast<Index>(i)));
+    double w = static_cast<double>(row[i]);
+    for (Index t = before + 1; t <= before + steps; ++t) {
+      m *= adam.beta1;
+      w -= rate / (1.0 - std::pow(adam.beta1, static_cast<double>(t))) * m / (std::sqrt(v / (1.0 - std::pow(adam.beta2, static_cast<double>(t)))) + adam.epsilon);
+    }
+    row[i] = static_cast<float>(w);
+  }
+  return row;
+}
+
+TEST_CASE("one optimiser for the whole run moves rows of earlier tasks by what it remembers, and what gets no gradient not at all") {
+  using Prompt = std::remove_cvref_t<decltype(method::Dap::standard().prompt)>;
+  TemporaryFolder const folder;
+  auto settings = small_settings<method::Dap>();
+  auto fresh = method::Dap::compose(small_vit(), settings, 5);
+  settings.protocol.training.keeps_moments = true;
+  auto learner = method::Dap::compose(small_vit(), settings, 5);
+  learn<method::Dap>(fresh, first_task());
+  learn<method::Dap>(learner, first_task());
+  CHECK(learner.head_state().parameters() == fresh.head_state().parameters());  // there was nothing to remember
+
+  learner.save(folder / "model");
+  ModelReader const reader = ModelReader::open(folder / "model", PromptLearner<method::Dap>::composition());
+  CHECK(!ModelReader::open((fresh.save(folder / "fresh"), folder / "fresh"), PromptLearner<method::Dap>::composition()).scope("optimizer").has_setting("parts"));
+  auto const before = learner.prompt_state().parameters();
+  auto const head_before = learner.head_state().parameters();
+  Index const steps = 2 * ((first_task().size() + 4) / 5);
+  Index const later_steps = 2 * ((second_task().size() + 4) / 5);
+
+  auto loaded = PromptLearner<method::Dap>::load(folder / "model");
+  learn<method::Dap>(loaded, second_task());
+  learn<method::Dap>(learner, second_task());
+  CHECK((model_bytes(loaded, folder / "loaded") == model_bytes(learner, folder / "learned")));
+
+  auto const& after = learner.prompt_state().parameters();
+  for (std::string_view const segment : {Prompt::keys_segment, Prompt::embedding}) {
+    CAPTURE(segment);
+    auto const wanted = coasted(segment_rows(before, segment, 0, 1), reader.scope("optimizer").scope("prompt"), before.offset(segment), settings.protocol.optimizer, 0.01, steps, later_steps);
+    CHECK(difference(segment_rows(after, segment, 0, 1), wanted) <= tolerance<float>(Kind::trajectory));
+    CHECK(segment_rows(after, segment, 0, 1) != segment_rows(before, segment, 0, 1));
+    CHECK(segment_rows(after, segment, 2, 1) == segment_rows(before, segment, 2, 1));
+  }
+  CHECK(segment_rows(after, Prompt::down_weight, 0, 3) == segment_rows(before, Prompt::down_weight, 0, 3));
+  std::string const rows = head_before.segments()[0].name;
+  auto const wanted = coasted(segment_rows(head_before, rows, 0, 1), reader.scope("optimizer").scope("head"), head_before.offset(rows), settings.protocol.optimizer, 0.01, steps, later_steps);
+  CHECK(difference(segment_rows(learner.head_state().parameters(), rows, 0, 1), wanted) <= tolerance<float>(Kind::trajectory));
 }
 
 }  // namespace accrete::test::prompt_stability_test

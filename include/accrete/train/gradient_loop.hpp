@@ -54,6 +54,9 @@ class GradientLoop {
         schedule_(settings_.schedule()),
         groups_(settings_.groups(task.number)) {
     parts_.push_back(&part_);
+    if (task.moments != nullptr) {
+      for (auto* const part : parts_) { part->go_on(*task.moments); }
+    }
     expects(static_cast<Index>(task.columns.size()) == source.samples(), "GradientLoop", "there must be one class per sample", task.columns.size(), source.samples());
   }
 
@@ -74,6 +77,9 @@ class GradientLoop {
         if (run.progress) { run.progress({place_.epoch, settings_.epochs, place_.batch, batches, place_.loss / static_cast<double>(std::max<Index>(place_.samples, 1))}); }
         if (clock) { keep(*run.checkpoint, *clock); }
       }
+    }
+    if (task_.moments != nullptr) {
+      for (auto const* const part : parts_) { part->leave(*task_.moments); }
     }
   }
 

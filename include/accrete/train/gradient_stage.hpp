@@ -40,7 +40,10 @@ class GradientStage {
   /// Moves what learns of the backbone and the prompt, and the parameters of a head.
   template <class Backbone, class Head>
   void train(Backbone& backbone, typename Prompt::State& prompt, Head const& head, ParameterStore<float>& parameters, TrainingTask const& task) const {
-    let_competitors_learn(parameters, task.competing);
+    let_competitors_learn(parameters, task.moments == nullptr ? task.competing : ColumnRange{0, task.competing.first + task.competing.count});
+    if constexpr (LearnedPrompt<Prompt>) {
+      if (task.moments != nullptr) { let_earlier_rows_learn(prompt.parameters()); }
+    }
     if constexpr (features_learn<Backbone, Prompt>) {
       auto& network = tuned_part(backbone);
       NetworkSource source(exec_, network, prompt_, prompt, examples_, protocol_.training, protocol_.optimizer, reading_);

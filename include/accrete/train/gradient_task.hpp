@@ -47,8 +47,12 @@ struct GradientTask {
   typename Merge::State const& merge_state;
   ClassMap const& classes;
   Index tasks_seen;
+  KeptMoments const& moments;            ///< what optimisers ended the last task with
   std::vector<Examples> const& history;  ///< pictures that a protocol looks at again, by task
   std::string identity;                  ///< composition and settings, for checkpoints
+
+  /// Whether an optimiser can serve for the whole run: what it moves is there from task to task.
+  static constexpr bool may_keep_moments = LearnsByGradient<Head> && !ReplaysAll<Protocol> && !BanksTunings<Backbone>;
 
   /// What gradients move, apart from the learner until the task is done.
   struct Moved {
@@ -56,6 +60,7 @@ struct GradientTask {
     typename Prompt::State prompt;
     std::optional<typename Head::State> head;  ///< only where the head itself is trained
     typename Merge::State merge;
+    KeptMoments moments = {};   ///< where they are kept
     Vector<float> fisher = {};  ///< of what the merge rule takes, of its store's layout; empty where it asks for none
   };
 
@@ -65,7 +70,14 @@ struct GradientTask {
       Index const first = plan.own_range().first;
       if (first < plan.task.first_class) { fail<ValueError>("Learner::observe", "each task has a classifier of its own, so that a class cannot come again (came: ", plan.classes.name(first), ")"); }
     }
-    Moved moved{backbone, prompt_state, std::nullopt, merge_state, {}};
+    Moved moved{backbone, prompt_state, std::nullopt, merge_state, {}, {}};
+    if (protocol.training.keeps_moments) {
+      if constexpr (may_keep_moments) {
+        moved.moments = moments;
+      } else {
+        fail<ValueError>("Learner::observe", "moments can be kept only where the learner's own head and one network learn on from task to task");
+      }
+    }
     if (Protocol::trains == Trains::every_task || tasks_seen == 0) { prompt.begin_task(moved.prompt, plan.task); }  // what is added must be learned
     if constexpr (BanksTunings<Backbone>) { moved.backbone.begin_task(plan.task); }
     if constexpr (LearnsByGradient<Head>) { moved.head = head_state; }
@@ -93,6 +105,7 @@ struct GradientTask {
       }
       if constexpr (JudgesFeatures<typename Protocol::Loss>) { task.means = head.class_means(*moved.head); }
       task.merge = step_merge(exec, moved);
+      if (protocol.training.keeps_moments) { task.moments = &moved.moments; }
       stage.train(moved.backbone, moved.prompt, head, moved.head->parameters(), task);
       if constexpr (NeedsFisher<Merge>) { take_fisher(exec, moved, plan, examples, reading, run); }
     } else {

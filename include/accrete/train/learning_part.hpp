@@ -6,6 +6,7 @@
 #include <accrete/train/clip.hpp>
 #include <accrete/train/gather_spans.hpp>
 #include <accrete/train/groups.hpp>
+#include <accrete/train/kept_moments.hpp>
 #include <accrete/train/optimizer.hpp>
 
 #include <algorithm>
@@ -64,6 +65,11 @@ class LearningPart {
     change(flat_.view());
     scatter_spans(flat_.cview(), spans_, values_.values());
   }
+
+  /// Goes on with the moments of an earlier stage.
+  void go_on(KeptMoments const& earlier) { state_ = earlier.of(name_, values_, optimizer_.moment_count()); }
+  /// Leaves the moments for a later one.
+  void leave(KeptMoments& later) const { later.keep(name_, values_, state_); }
 
   template <class Writer>
   void write(Writer const& writer) const {

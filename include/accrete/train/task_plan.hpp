@@ -6,6 +6,7 @@
 #include <accrete/core/tensor.hpp>
 #include <accrete/data/examples.hpp>
 #include <accrete/io/model_file.hpp>
+#include <accrete/train/kept_moments.hpp>
 #include <accrete/train/loss/columns.hpp>
 #include <accrete/train/protocol.hpp>
 
@@ -42,8 +43,9 @@ struct TrainingTask {
   std::vector<ReplayedTask> memories = {};  ///< for gradient policies that look back
   Matrix<double> means = {};                ///< [K, L] of the features of earlier classes, for losses that judge features
   StepMerge merge = {};
-  Index first_column = 0;    ///< what column 0 of the trained head is to the learner
-  ColumnRange earlier = {};  ///< of the trained head: classes known before the task
+  Index first_column = 0;          ///< what column 0 of the trained head is to the learner
+  ColumnRange earlier = {};        ///< of the trained head: classes known before the task
+  KeptMoments* moments = nullptr;  ///< those to go on with, and to leave behind; null: fresh ones
 };
 
 /// What a task will make true once it is learned.

@@ -36,7 +36,8 @@ struct TrainingSettings {
   RateCurve curve = RateCurve::cosine;
   Index milestone = 18;  ///< epoch at which a multi-step curve multiplies by gamma
   double gamma = 0.1;
-  double clip = 0.0;  ///< largest norm of the gradient of all that learns together; 0: any
+  bool keeps_moments = false;  ///< one optimiser for the whole run: a task begins with the moments and steps that the one before ended with, and rows of earlier tasks move on by them
+  double clip = 0.0;           ///< largest norm of the gradient of all that learns together; 0: any
   Augmentation augmentation = {};
   std::uint64_t seed = 1993;  ///< of the order of pictures, their augmentation, and dropout
 
@@ -80,6 +81,7 @@ struct TrainingSettings {
                            {"constant", RateCurve::constant}, {"cosine", RateCurve::cosine}, {"multi-step", RateCurve::multi_step}, {"linear", RateCurve::linear}, {"coda", RateCurve::coda}}),
         number_setting("milestone", "epoch at which a multi-step curve multiplies by gamma", &T::milestone, Index{0}, Index{1000000}),
         number_setting("gamma", "what a multi-step curve multiplies by", &T::gamma, 0.0, 1.0),
+        choice_setting("optimizer-moments", "what an optimiser begins a task with", &T::keeps_moments, std::vector<std::pair<std::string, bool>>{{"fresh", false}, {"kept", true}}),
         number_setting("clip", "largest norm of the gradient; 0: any", &T::clip, 0.0, large)};
     all.push_back(number_setting("training-seed", "draws the order of the pictures, their augmentation, and dropout", &T::seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()));
     for (auto& setting : part_settings(&T::augmentation, Augmentation::settings())) { all.push_back(std::move(setting)); }
