@@ -1,10 +1,12 @@
 #include "prompt_methods.hpp"
 #include "support/compare.hpp"
+#include "support/tolerances.hpp"
 
 #include <accrete/data/loader.hpp>
 #include <accrete/head/ridge.hpp>
 #include <accrete/prompt/diagnose.hpp>
 #include <accrete/prompt/weight/sparsemax.hpp>
+#include <accrete/tuning/full.hpp>
 
 #include <doctest/doctest.h>
 
@@ -177,6 +179,29 @@ TEST_CASE("prompts that begin as zeros have changed infinitely, which a file bea
   CHECK(infinite == 2);
   REQUIRE_NOTHROW(learner.save(folder / "model"));
   CHECK(PromptLearner<method::Dualprompt>::load(folder / "model").prompt_measures() == measures);
+}
+
+TEST_CASE("L2P clipped by the gradients of all parameters, as in the release: the network learns at the rate of zero and takes part in the norm alone") {
+  using Prompt = KeyQueryPrompt<InputTokens<ReadsPrompt>>;
+  using ByAll = Learner<Vit<Full>, Prompt, LinearHead, NoMerge, method::L2p::Protocol>;
+  using ByOwn = Learner<Vit<>, Prompt, LinearHead, NoMerge, method::L2p::Protocol>;
+  auto settings = small_settings<method::L2p>();
+  settings.protocol.training.backbone_factor = 0.0;
+  auto const learned = [&](double clip, auto backbone) {
+    settings.protocol.training.clip = clip;
+    using Method = std::conditional_t<std::is_same_v<decltype(backbone), Vit<>>, ByOwn, ByAll>;
+    Method learner(std::move(backbone), settings.prompt, settings.head, {}, settings.protocol);
+    learner.observe(exec, first_task());
+    return learner;
+  };
+  Vit<Full> const network(small_vit(), Full{}, {});
+  auto const prompt = [](auto const& learner) { return learner.prompt_state().parameters().values(); };
+  auto const free_of_all = learned(0.0, network);
+  CHECK(relative_difference(prompt(free_of_all), prompt(learned(0.0, small_vit()))) <= tolerance<float>(Kind::training));
+  auto const by_all = learned(0.05, network);
+  CHECK(by_all.backbone().parameters() == network.parameters());
+  CHECK(!same_bits(prompt(by_all), prompt(free_of_all)));
+  CHECK(relative_difference(prompt(by_all), prompt(learned(0.05, small_vit()))) > tolerance<float>(Kind::training));
 }
 
 TEST_CASE("statistics under different prompts are not merged") {
