@@ -7,7 +7,8 @@ leave three steps an epoch. Every task has a fresh optimiser.
 
 Each sample selects for itself, and only slots and classes of tasks seen so far compete. `-batch-vote` is the published
 evaluation instead: all samples of a batch take the slots that most of them ask for (L2P in training too), and the test
-batches are of one task each, so that a vote nearly names the task. Nobody should compare the two.
+batches are of one task each, so that a vote nearly names the task. Nobody should compare the two. `dualprompt-pilot` votes as
+well, with PILOT's numbers and its mixed-up keys and values.
 
     python prompt_methods.py DATA WEIGHTS [--methods l2p,...] [--seeds 1,2,3] [--json FILE] [--batch N] [--rate R]
                              [--epochs E] [--compare result.json ...]
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "golden")
 import common  # noqa: E402, F401  no __pycache__ in the sources
 from cifar import extract, load_network, scheme  # noqa: E402
 from methods import PROTOCOLS, Rows, complete, parsed, parser  # noqa: E402
-from reference.prompting import Coda, Dap, DualPrompt, L2P, Learning, Task, coda_factor, objective, predicted  # noqa: E402
+from reference.prompting import Coda, Dap, DualPrompt, L2P, Learning, PilotDualPrompt, Task, coda_factor, objective, predicted  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ METHODS = {
     "coda-prompt": Method(Coda(slots=100, tasks=10, length=8, blocks=(0, 1, 2, 3, 4)), rate=1e-3, batch=32, falling=True, drop_last=True),
     "dap": Method(Dap(slots=10, length=10, embedding=16, pull=0.1), rate=0.01, batch=32),
 }
+METHODS["dualprompt-pilot"] = Method(PilotDualPrompt(), rate=0.001, batch=24)
 METHODS |= {f"{name}-batch-vote": replace(METHODS[name], prompts=replace(METHODS[name].prompts, vote=True)) for name in ("l2p", "dualprompt")}
 TEST_BATCH = 250  # where it decides nothing
 

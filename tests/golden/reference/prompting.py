@@ -87,6 +87,10 @@ def zero_head(random, classes: int, width: int) -> dict:
     return {"head.weight": torch.zeros(classes, width), "head.bias": torch.zeros(classes)}
 
 
+def normal_head(random, classes: int, width: int) -> dict:
+    return {"head.weight": single(0.02 * random.standard_normal((classes, width))), "head.bias": torch.zeros(classes)}
+
+
 def kaiming_fan_out(random, classes: int, width: int) -> dict:
     return {"head.weight": single(random.standard_normal((classes, width)) * (2 / classes) ** 0.5), "head.bias": torch.full((classes,), -np.log(99.0))}
 
@@ -155,6 +159,10 @@ class DualPrompt:
     def learning(self, p: dict, task: int) -> list[str]:
         return list(p)
 
+    def placed(self, expert, count: int):
+        """Keys and values [2, B, l, D] of `count` samples."""
+        return expert
+
     def __call__(self, model, p: dict, tokens, query, task: int, train: bool) -> Answer:
         scores = cosines(query, p["prompt.keys"][: task + 1])
         chosen = torch.full((len(tokens), 1), task) if train else ranked(scores, 1)
@@ -165,10 +173,27 @@ class DualPrompt:
         for i, block in enumerate(self.general_blocks):
             prefixes[block] = p["prompt.general"][i][:, None]
         for i, block in enumerate(self.expert_blocks):
-            mine, shared = expert[:, i].transpose(0, 1), prefixes.get(block)
+            mine, shared = self.placed(expert[:, i].transpose(0, 1), len(tokens)), prefixes.get(block)
             prefixes[block] = mine if shared is None else torch.cat([shared.expand(-1, mine.shape[1], -1, -1), mine], 2)
         features = run_blocks(model, tokens, prefixes)[:, 0]
         return Answer(features, -self.pull * scores.gather(1, chosen).sum(1).mean(), chosen, scores)
+
+
+@dataclass(frozen=True)
+class PilotDualPrompt(DualPrompt):
+    """DualPrompt with PILOT's numbers and its slip: keys and values of a batch are reshaped where they should be transposed, so that they change places."""
+
+    pull: float = 0.1
+    vote: bool = True
+    clip: float | None = None
+
+    head = staticmethod(normal_head)
+
+    def start(self, random, model) -> dict:
+        return {name: 200 * value - 1 for name, value in super().start(random, model).items()}  # of [-1, 1) instead of [0, 0.01)
+
+    def placed(self, expert, count: int):
+        return expert.expand(-1, count, -1, -1).reshape(count, 2, *expert.shape[2:]).transpose(0, 1)
 
 
 def sparsemax(z):
