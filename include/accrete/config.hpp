@@ -62,6 +62,13 @@
 #define ACCRETE_WITH_BFLOAT16_DOT 0
 #endif
 
+/// Whether the compiler may use the instruction that rounds a vector to bfloat16.
+#if defined(__AVX512BF16__) && defined(__AVX512DQ__)
+#define ACCRETE_WITH_BFLOAT16_ROUNDING 1
+#else
+#define ACCRETE_WITH_BFLOAT16_ROUNDING 0
+#endif
+
 /// Whether the compiler may use tile registers (AMX) for bfloat16 and the system can be asked for them.
 #if defined(__linux__) && ((defined(__AMX_TILE__) && defined(__AMX_BF16__)) || (defined(__AMXTILE__) && defined(__AMXBF16__)))
 #define ACCRETE_WITH_AMX 1

@@ -176,6 +176,15 @@ template <class T>
 inline void store_narrow(float* to, Vec<float> v) { store(to, v); }
 inline void store_narrow(double* to, Vec<double> v) { store(to, v); }
 inline void store_narrow(bfloat16* to, Vec<float> v) {
+#if ACCRETE_WITH_BFLOAT16_ROUNDING
+  // The instruction takes subnormal numbers for zeros; where a lane holds one, the long way gives its bits.
+  constexpr int subnormal = 0x20;
+  if (_mm512_fpclass_ps_mask(v, subnormal) == 0) {
+    __m256bh const rounded = _mm512_cvtneps_pbh(v);
+    std::memcpy(static_cast<void*>(to), &rounded, sizeof rounded);
+    return;
+  }
+#endif
   auto const words = __builtin_convertvector(round_to_bfloat16(v), detail::Words::type);
   std::memcpy(static_cast<void*>(to), &words, sizeof words);
 }
