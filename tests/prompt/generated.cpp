@@ -9,6 +9,7 @@
 #include "support/vit_checks.hpp"
 
 #include <accrete/prompt/generated.hpp>
+#include <accrete/prompt/restrict.hpp>
 
 #include <doctest/doctest.h>
 
@@ -449,6 +450,17 @@ TEST_CASE("a picture is taken for the task whose key is nearest, of those begun"
   CHECK(chosen(2, 0) < 2);  // task 2 has not begun
   placed.begin(2);
   CHECK(placed.prompt.chosen_slots(exec, placed.state, std::as_const(placed.store()).view<2>(Dap::keys_segment))(2, 0) == 2);
+}
+
+TEST_CASE("classes of tasks that a picture has no slot of are ruled out, the others keep their scores") {
+  Matrix<Index> slots({2, 2});
+  std::copy_n(std::vector<Index>{0, 2, 1, 1}.begin(), 4, slots.data());
+  std::vector<Index> const tasks{0, 1, 0, 2};
+  Matrix<float> scores({2, 4});
+  std::iota(scores.begin(), scores.end(), 1.0F);
+  rule_out_other_tasks(slots.cview(), tasks, scores.view());
+  CHECK(std::vector<float>(scores.begin(), scores.end()) == std::vector<float>{1.0F, -1e11F, 3.0F, 4.0F, -1e11F, 6.0F, -1e11F, -1e11F});
+  CHECK_THROWS_AS(rule_out_other_tasks(slots.cview(), std::vector<Index>{0, 1}, scores.view()), ShapeError);
 }
 
 TEST_CASE("there is room for one more task at need, which begins as if it had been there; what does not fit is refused") {
