@@ -51,9 +51,13 @@ TEST_CASE("rows begin within the bound of the paper") {
   Placed<FixedPrompt<Deep>> const placed({.length = 10, .initial = PromptInit::xavier}, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 3 * 16 * 16});
   auto const rows = placed.state.parameters().values();
   CHECK(std::all_of(rows.begin(), rows.end(), [](float value) { return std::abs(value) < 0.0625F; }));
+  CHECK((*std::max_element(rows.begin(), rows.end()) > 0.06F && *std::min_element(rows.begin(), rows.end()) < -0.06F));
   double const squares = std::inner_product(rows.begin(), rows.end(), rows.begin(), 0.0);
   CHECK(std::abs(std::sqrt(squares / static_cast<double>(rows.size())) - 0.0625 / std::sqrt(3.0)) <= 0.0625 * 5.0 / std::sqrt(static_cast<double>(rows.size())));
   CHECK(row_diversity(placed.state.parameters().view<3>(FixedPrompt<Deep>::segment)[11]) > 0.5);
+  Placed<FixedPrompt<Shallow>> const fine({.length = 100, .initial = PromptInit::xavier}, {.depth = 1, .tokens = 5, .width = 6, .patch_inputs = 90});  // sqrt(6 / 96)
+  CHECK(std::abs(*std::max_element(fine.state.parameters().values().begin(), fine.state.parameters().values().end()) / 0.25F - 1.0F) <= 0.05F);
+  CHECK(prompt_place(plain_network()).patch_inputs == 3 * 8 * 8);
   Placed<FixedPrompt<Shallow>> const zeros({.initial = PromptInit::zeros}, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 768});
   auto const none = zeros.state.parameters().values();
   CHECK(none.size() == 5 * 768);

@@ -277,6 +277,33 @@ TEST_CASE("before it learned, every row is the direction of beta; gamma has no g
   }
 }
 
+TEST_CASE("a generator begins as the paper's: no mixing, a modulation within 1 / sqrt E, keys within 0.0625, embeddings of deviation 1") {
+  Placed<Dap> const placed({.pool = 200, .length = 2, .embedding_width = 16}, {.depth = 2, .tokens = 5, .width = 40, .patch_inputs = 4}, 1);
+  auto const& store = placed.state.parameters();
+  auto const fills = [&](std::string_view name, float bound) {
+    auto const values = store.values(name);
+    auto const [least, most] = std::minmax_element(values.begin(), values.end());
+    return *least >= -bound && *most <= bound && *least<-0.9F * bound&& * most> 0.9F * bound;
+  };
+  CHECK(fills(Dap::film_weight, 0.25F));
+  CHECK(fills(Dap::film_bias, 0.25F));
+  CHECK(fills(Dap::keys_segment, 0.0625F));
+  for (std::string_view const name : {Dap::down_weight, Dap::down_bias, Dap::norm_bias}) { CHECK(all_zero(store.values(name))); }
+  auto const scale = store.values(Dap::norm_weight);
+  CHECK(std::all_of(scale.begin(), scale.end(), [](float value) { return value == 1.0F; }));
+  auto const tasks = store.values(Dap::embedding);
+  auto const count = static_cast<double>(tasks.size());
+  double const squares = std::inner_product(tasks.begin(), tasks.end(), tasks.begin(), 0.0);
+  CHECK(std::abs(std::sqrt(squares / count) - 1.0) <= 5.0 / std::sqrt(2.0 * count));  // five standard errors
+  CHECK(std::abs(std::accumulate(tasks.begin(), tasks.end(), 0.0) / count) <= 5.0 / std::sqrt(count));
+}
+
+TEST_CASE("the norm in front of the mixing adds 1e-6 to the variance") {
+  Film<double> const film{rows_of<double>({{1}}), numbers({0}), numbers({1, 1}), numbers({0, 0}), numbers({1, 1}), numbers({0, 0}), rows_of<double>({{1e-3, -1e-3}})};
+  double const want = 1.0 / std::sqrt(2.0);  // of a row whose variance is 1e-6 itself
+  CHECK(relative_difference(film.prompts(), rows_of<double>({{want, -want}})) <= tolerance<double>(Kind::softmax));
+}
+
 TEST_CASE("the lengths of gamma and beta do not count") {
   auto const vit = plain_network();
   auto const images = many_images(3, vit.shape());

@@ -17,6 +17,8 @@
 #include <map>
 #include <numeric>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -284,6 +286,45 @@ TEST_CASE("a slice may begin as a copy of the one before, prompts and keys apart
       check(Pool<TaskSlice>::keys_segment, keys);
     }
   }
+  Placed<Pool<TaskSlice>> third(pool<Pool<TaskSlice>>(6, 2), narrow(6), 1);  // the first slice is not the one before for ever
+  third.begin(1);
+  auto const all = third.store().values();
+  std::iota(all.begin(), all.end(), 0.0F);
+  auto const before = third.store();
+  third.begin(2);
+  auto const was = numbers_of(before, Pool<TaskSlice>::pool_segment);
+  auto const is = numbers_of(std::as_const(third.store()), Pool<TaskSlice>::pool_segment);
+  Index const slice = was.size() / 3;
+  CHECK(same_bits(is.slice(2 * slice, slice), was.slice(slice, slice)));
+  CHECK_FALSE(same_bits(is.slice(2 * slice, slice), was.slice(0, slice)));
+}
+
+TEST_CASE("prompts and keys begin within [0, 0.01) as published, or as the toolboxes' within [-1, 1), or normal") {
+  auto const place = narrow(50);
+  auto const begun = [&](RowsInit const& initial) {
+    auto prompt = pool<Pool<TopK>>(40, 2);
+    prompt.initial = initial;
+    return Placed<Pool<TopK>>(prompt, place, 1).store();
+  };
+  for (auto const& [initial, low, high] : {std::tuple{RowsInit{}, 0.0F, 0.01F}, {RowsInit{.low = -1.0, .high = 1.0}, -1.0F, 1.0F}}) {
+    auto const store = begun(initial);
+    for (std::string_view const name : {Pool<TopK>::pool_segment, Pool<TopK>::keys_segment}) {
+      auto const values = numbers_of(store, name);
+      auto const [least, most] = std::minmax_element(values.begin(), values.end());
+      float const tenth = (high - low) / 10.0F;
+      CHECK((*least >= low && *least < low + tenth));
+      CHECK((*most<high&& * most> high - tenth));
+    }
+    CHECK_FALSE(same_bits(numbers_of(store, Pool<TopK>::pool_segment), numbers_of(store, Pool<TopK>::keys_segment)));
+  }
+  auto other = pool<Pool<TopK>>(40, 2);
+  other.seed = 7;
+  CHECK_FALSE(Placed<Pool<TopK>>(other, place, 1).store() == begun(other.initial));
+  auto const normal = begun({.law = RowsInit::Law::normal, .high = 0.01});
+  auto const values = numbers_of(normal, Pool<TopK>::keys_segment);
+  auto const count = static_cast<double>(values.size());
+  double const deviation = std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0) / count);
+  CHECK(std::abs(deviation - 0.01) <= 0.01 * 5.0 / std::sqrt(2.0 * count));  // five standard errors
 }
 
 TEST_CASE("a pool grows by the slots a task needs, which begin as those of a larger pool") {

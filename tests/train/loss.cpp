@@ -89,6 +89,16 @@ TEST_CASE_TEMPLATE("logit normalisation before the loss, with the gradient throu
   CHECK(relative_difference(c.gradient, c.file.template read<double, 2>("normalised.gradient")) <= tolerance<T>(Kind::attention));
 }
 
+TEST_CASE("the specification's numbers: cross-entropy of the columns of a task alone") {
+  auto const z = row_of({2, 1, 0.5, -1});
+  auto gradient = row_of({7, 7, 7, 7});
+  std::vector<Index> const label{3};
+  CHECK(std::abs(CrossEntropy{}(z, label, {2, 2}, gradient.view()) - 1.7014132780) <= 1e-10);
+  auto const want = row_of({0, 0, 0.8175744762, -0.8175744762});
+  for (Index c = 0; c < 4; ++c) { CHECK(std::abs(gradient(0, c) - want(0, c)) <= 1e-10); }
+  CHECK(std::abs(CrossEntropy{}(z, label, {0, 4}, gradient.view()) - 3.4951818981) <= 1e-10);
+}
+
 TEST_CASE("the specification's numbers: reverse cross-entropy") {
   auto const z = row_of({2, 0, 0});
   Matrix<double> gradient({1, 3});

@@ -139,6 +139,26 @@ TEST_CASE("fifty steps of Adam and AdamW are those of torch") {
   check_golden("adamw_amsgrad", AdamW{.amsgrad = true}, 1e-2, 0.1);
 }
 
+TEST_CASE("the specification's numbers: Adam and its largest mean square go on where the gradient is zero") {
+  auto const check = [](Adam const& adam, std::vector<double> const& want) {
+    ParameterStore<double> store;
+    store.add({"w", {1}, "prompt", -1, true, 0, 1});
+    store.view<1>("w")(0) = 1.0;
+    auto state = adam.start(store);
+    std::vector<double> const gradients{1.0, 0.0, 0.0, 2.0};
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      CAPTURE(i);
+      auto gradient = Vector<double>::zeros({store.values().size()});
+      gradient(0) = gradients[i];
+      std::vector<ParameterUpdate> const updates{{store.trainable()[0], 0.01}};
+      adam.step(HostExecutor<>{}, state, store, gradient, updates);
+      CHECK(std::abs(store.view<1>("w")(0) - want[i]) <= 1e-10);
+    }
+  };
+  check(Adam{}, {0.9900000001, 0.9832994177, 0.9781198480, 0.9710253643});
+  check(Adam{.beta1 = 0.9, .beta2 = 0.9, .amsgrad = true}, {0.9900000001, 0.9834707139, 0.9785503144, 0.9717832114});
+}
+
 TEST_CASE("decay is coupled in SGD and Adam, decoupled in AdamW, and spares segments that do not decay") {
   CHECK(Single().after(Sgd{}, 0.0, 0.25) == 0.75);
   CHECK(Single(false).after(Sgd{}, 0.0, 0.25) == 1.0);
