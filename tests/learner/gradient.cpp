@@ -103,8 +103,12 @@ TEST_CASE("a head block of an old task stands still while a new one is learned")
   Tuned learner = started<Tuned>();
   learner.observe(exec, first_task());
   auto const weights = [&] {
-    auto const rows = learner.head_state().parameters().template view<2>(HeadBlock::weight_name(0));
-    return std::vector<float>(rows.begin(), rows.end());
+    std::vector<float> all;
+    for (std::string const& name : {HeadBlock::weight_name(0), HeadBlock::bias_name(0)}) {
+      auto const values = learner.head_state().parameters().values(name);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
   };
   auto const before = weights();
   learner.observe(exec, second_task());
