@@ -2,6 +2,7 @@
 #include "prompt/prompted_learning.hpp"
 #include "support/compare.hpp"
 #include "support/executors.hpp"
+#include "support/samples.hpp"
 #include "support/tolerances.hpp"
 #include "support/vit_checks.hpp"
 
@@ -119,6 +120,23 @@ TEST_CASE_TEMPLATE("rows of zeros stay the same rows whatever they learn, others
       CHECK(same_bits(rows[block][2], rows[block][0]) == (initial == PromptInit::zeros));
     }
   }
+}
+
+TEST_CASE_TEMPLATE("rows get the gradient of all pictures, block by block, until it is collected", Depth, Shallow, Deep) {
+  Placed<FixedPrompt<Depth>> placed(vpt<Depth>(), {.depth = 2, .tokens = 5, .width = 4, .patch_inputs = 4}, 1);
+  auto hook = placed.prompt.learning_hook(exec, placed.state);
+  auto gradients = placed.store();
+  auto const rows = numbers_of(gradients, FixedPrompt<Depth>::segment);
+  auto want = Vector<double>::zeros({rows.size()});
+  for (Index block = 0; block < rows.size() / 12; ++block) {
+    auto const d_rows = normal<float>(static_cast<std::uint64_t>(block) + 1, Shape<3>{5, 3, 4});
+    hook.tokens_gradient(block, d_rows.cview());
+    for (Index i = 0; i < d_rows.size(); ++i) { want(12 * block + i % 12) += static_cast<double>(d_rows.data()[i]); }
+  }
+  hook.collect(gradients);
+  CHECK(relative_difference(rows, want) <= tolerance<float>(Kind::elementwise));
+  hook.collect(gradients);
+  CHECK(all_zero(rows));
 }
 
 TEST_CASE("rows go through a model file") { check_file(Placed<FixedPrompt<Deep>>(vpt<Deep>(), prompt_place(plain_network()), 1)); }
