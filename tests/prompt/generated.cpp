@@ -283,7 +283,7 @@ TEST_CASE("a generator begins as the paper's: no mixing, a modulation within 1 /
   auto const fills = [&](std::string_view name, float bound) {
     auto const values = store.values(name);
     auto const [least, most] = std::minmax_element(values.begin(), values.end());
-    return *least >= -bound && *most <= bound && *least<-0.9F * bound&& * most> 0.9F * bound;
+    return std::max(-*least, *most) <= bound && std::min(-*least, *most) > 0.9F * bound;
   };
   CHECK(fills(Dap::film_weight, 0.25F));
   CHECK(fills(Dap::film_bias, 0.25F));

@@ -313,7 +313,7 @@ TEST_CASE("prompts and keys begin within [0, 0.01) as published, or as the toolb
       auto const [least, most] = std::minmax_element(values.begin(), values.end());
       float const tenth = (high - low) / 10.0F;
       CHECK((*least >= low && *least < low + tenth));
-      CHECK((*most<high&& * most> high - tenth));
+      CHECK((high > *most && high - tenth < *most));
     }
     CHECK_FALSE(same_bits(numbers_of(store, Pool<TopK>::pool_segment), numbers_of(store, Pool<TopK>::keys_segment)));
   }
