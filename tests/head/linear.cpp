@@ -63,6 +63,10 @@ TEST_CASE("rows begin as the initialiser says") {
   CHECK(std::sqrt(mean_square(weight.reshaped<1>({4000}))) / 0.02 == doctest::Approx(1.0).epsilon(0.025));  // four standard errors
   CHECK(mean_square(normal.parameters().view<1>("head.0.bias")) == 0.0);
 
+  auto const narrow = taught(LinearHead{.initial = InitialRows::narrow}, 1000);
+  CHECK(std::sqrt(mean_square(narrow.parameters().view<2>("head.0.weight").reshaped<1>({4000}))) / 0.001 == doctest::Approx(1.0).epsilon(0.05));
+  CHECK(mean_square(narrow.parameters().view<1>("head.0.bias")) == 0.0);
+
   auto const uniform = taught(LinearHead{.initial = InitialRows::uniform}, 1000);
   auto const rows = uniform.parameters().view<2>("head.0.weight");
   auto const bound = static_cast<float>(1.0 / std::sqrt(1000.0));

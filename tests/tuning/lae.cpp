@@ -10,6 +10,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 namespace accrete::test::lae_test {
 
@@ -49,6 +51,31 @@ TEST_CASE("LAE's modules of a ViT-B have 42,270, 76,810 and 76,810 numbers in it
   for (float const value : state.parameters().view<3>("prompt.values")) { CHECK((value >= 0.0F && value < 0.01F)); }
   CHECK(numbers(declared(AttentionAdapter{}, 3)) == 3 * 8454);
   CHECK(numbers(declared(AttentionAdapter{.width = 5, .blocks = 0})) == 12 * 8454);
+}
+
+TEST_CASE("modules begin within 1 / sqrt D where they read, with zero where they write, and under factors of one") {
+  auto const check = [](ParameterStore<float> const& store, char const* reads) {
+    double const bound = 1.0 / std::sqrt(768.0);
+    for (auto const& segment : store.segments()) {
+      CAPTURE(segment.name);
+      auto const values = store.values(segment.name);
+      auto const all_are = [&](float wanted) { return std::all_of(values.begin(), values.end(), [wanted](float value) { return value == wanted; }); };
+      if (segment.name.ends_with(".scale")) {
+        CHECK(all_are(1.0F));
+      } else if (segment.name.ends_with(reads)) {
+        double const squares = std::inner_product(values.begin(), values.end(), values.begin(), 0.0);
+        CHECK(std::all_of(values.begin(), values.end(), [bound](float value) { return std::abs(static_cast<double>(value)) <= bound; }));
+        CHECK(std::sqrt(3.0 * squares / static_cast<double>(values.size())) / bound == doctest::Approx(1.0).epsilon(0.03));  // four standard errors
+      } else {
+        CHECK(all_are(0.0F));
+      }
+    }
+  };
+  check(declared(AttentionAdapter{}), ".down.weight");
+  check(declared(Lora::lae()), ".a");
+  FixedPrefix::State state;
+  FixedPrefix{}.fit_place(state, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 768});
+  for (float const scale : state.parameters().view<2>("prompt.scales")) { CHECK(scale == 1.0F); }
 }
 
 TEST_CASE("adapters and low-rank parts begin as the published network, a prefix does not") {
