@@ -4,6 +4,7 @@
 
 #include <accrete/host/host.hpp>
 #include <accrete/method/cofima.hpp>
+#include <accrete/method/slca.hpp>
 
 #include <doctest/doctest.h>
 
@@ -106,6 +107,13 @@ TEST_CASE("CoFiMA: what is merged is the network before the task with what the t
 
   // Rows of the head are those of stage 1, and moments are those of the merged network's features.
   CHECK(learner.head_state().parameters() == learner_of_fresh.head_state().parameters());
+  auto unmerged_settings = method::Slca::standard();
+  unmerged_settings.protocol = small(0.4).protocol;
+  unmerged_settings.head = small(0.4).head;
+  auto without_merge = method::Slca::compose(small_vit(), unmerged_settings, 5);
+  without_merge.observe(exec, first_task());
+  without_merge.observe(exec, second_task());
+  CHECK(learner.head_state().parameters() == without_merge.head_state().parameters());
   CHECK(learner.head_state().is_aligned());
   Matrix<float> const features = learner.features(exec, second_task()).features;
   Matrix<float> const unmerged = learner_of_fresh.features(exec, second_task()).features;
@@ -168,6 +176,21 @@ TEST_CASE("CoFiMA: what was published is reachable by name") {
   CHECK(published_for(Cofima::published(), "pilot-cifar100").merge.alpha == 0.4);
   auto settings = Cofima::standard();
   CHECK(settings.merge.alpha == 0.5);
+  CHECK(settings.merge.epsilon == 1e-20);
+  CHECK(settings.merge.fisher.cap == 1e-4);
+  CHECK(settings.merge.fisher.floor == 0.0);
+  auto const& training = settings.protocol.training;
+  CHECK(training.epochs == 20);
+  CHECK(training.milestone == 18);
+  CHECK(training.batch == 128);
+  CHECK(training.rate == 0.01);
+  CHECK(training.backbone_factor == 0.01);
+  CHECK(training.weight_decay == 5e-4);
+  CHECK(training.curve == RateCurve::multi_step);
+  CHECK(settings.head.alignment.epochs == 5);
+  CHECK(settings.head.alignment.temperature == 0.1);
+  CHECK(settings.head.alignment.shrinkage == MeanShrinkage::by_task);
+  CHECK(settings.head.rows == AlignedRows::scored);
   assign_setting(Cofima::Settings::settings(), settings, "fisher-squares", "of-samples");
   CHECK(settings.merge.fisher.squares == FisherSquares::of_samples);
   CHECK(CofimaLearner::composition().find("fisher<backbone>") != std::string::npos);

@@ -145,7 +145,15 @@ TEST_CASE("ESN: settings by data set") {
   CHECK(cifar.protocol.training.epochs == 30);
   CHECK(cifar.prompt.length == 100);
   CHECK(cifar.prompt.learns == PromptLearns::first_task);
+  CHECK(cifar.prompt.initial == PromptInit::width);
+  CHECK(cifar.head.head.initial == InitialRows::uniform);
+  CHECK(cifar.protocol.training.batch == 128);
+  CHECK(cifar.protocol.training.rate == 0.01);
+  CHECK(cifar.protocol.training.weight_decay == 5e-4);
+  CHECK(cifar.protocol.training.curve == RateCurve::cosine);
   CHECK(cifar.protocol.loss.energy == FreeEnergy::soft_min);
+  CHECK(cifar.protocol.loss.weight == 0.1);
+  CHECK(cifar.protocol.loss.level == -10.0);
   CHECK(published_for(method::Esn::published(), "domainnet").protocol.training.epochs == 10);
   auto changed = cifar;
   auto const known = method::Esn::Settings::settings();

@@ -1,9 +1,12 @@
 #include "mixture_methods.hpp"
 #include "support/compare.hpp"
+#include "support/tolerances.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 #include <vector>
 
 namespace accrete::test::lae_test {
@@ -71,6 +74,25 @@ TEST_CASE_TEMPLATE("LAE: one network answers after the first task, and from the 
       CHECK(static_cast<double>(scores(i, c)) == doctest::Approx(std::max(logarithm(one), logarithm(other))).epsilon(1e-5));
     }
   }
+
+  // Preprocessed pictures are heard by both as well.
+  Examples const pictures = unseen_pictures();
+  Loader loader(pictures, learner.backbone().preprocessing(), {.batch = pictures.size()});
+  Batch batch;
+  REQUIRE(loader.next(batch));
+  CHECK(same_bits(learner.predict(exec, batch.images.cview()).scores, scores));
+
+  // Hits are counted by name: none of these classes is where the learner has it.
+  Examples const shuffled = striped_pictures({"bee", "elk", "dog", "ant", "cat"}, 4, 9);
+  auto const answers = learner.predict(exec, shuffled).scores;
+  std::vector<Index> right;
+  for (Index i = 0; i < shuffled.size(); ++i) {
+    auto const row = answers.view()[i];
+    std::string const& chosen = learner.classes().name(std::max_element(row.begin(), row.end()) - row.begin());
+    if (chosen == shuffled.class_names()[static_cast<std::size_t>(shuffled.label(i))]) { right.push_back(i); }
+  }
+  REQUIRE(!right.empty());
+  CHECK(learner.evaluate(exec, shuffled.subset(right)) == 100.0);
 }
 
 TEST_CASE_TEMPLATE("LAE: an average that keeps everything is what the first task ended with, one that keeps nothing is what learns", Method, ACCRETE_AVERAGING_METHODS) {
@@ -117,6 +139,60 @@ TEST_CASE_TEMPLATE("LAE: the module stands still in the frozen epochs of later t
   CHECK(!(module_of(other) == after_first));
 }
 
+TEST_CASE_TEMPLATE("LAE: the average follows behind every step, while the module stands still as well", Method, ACCRETE_AVERAGING_METHODS) {
+  TemporaryFolder const folder;
+  auto const settings = mixture_settings<Method>();
+  auto learner = Method::compose(small_vit(), settings, 5);
+  learner.observe(exec, first_task());
+  learner.observe(exec, second_task());
+  learner.save(folder / "model");
+  auto const before = ParameterStore<float>::read(ModelReader::open(folder / "model").scope("merge"));
+  auto const module = module_of(learner);
+  int steps = 0;
+  TrainingCheckpoint const checkpoint{.file = folder / "stopped", .every_seconds = 1e9, .every_steps = 0, .stop = [&] { return ++steps == 2; }};
+  CHECK_THROWS_AS(learner.observe(exec, striped_pictures({"fox"}, 10, 3), {}, {.progress = {}, .checkpoint = &checkpoint}), Interrupted);  // behind the frozen epoch
+  auto const after = ParameterStore<float>::read(ModelReader::open(folder / "stopped").scope("merge"));
+  Vector<double> want({before.values().size()});
+  double const left = settings.merge.decay * settings.merge.decay;
+  for (Index i = 0; i < want.size(); ++i) { want(i) = left * static_cast<double>(before.values()[i]) + (1.0 - left) * static_cast<double>(module.values()[i]); }
+  CHECK(relative_difference(after.values(), want) <= tolerance<float>(Kind::elementwise));
+  CHECK(!(after == before));
+}
+
+TEST_CASE_TEMPLATE("LAE: behind the frozen epochs the module learns with fresh moments", Method, ACCRETE_AVERAGING_METHODS) {
+  auto settings = mixture_settings<Method>();
+  settings.protocol.training.batch = 100;  // one step in an epoch
+  auto learner = Method::compose(small_vit(), settings, 5);
+  learner.observe(exec, first_task());
+  auto const before = module_of(learner);
+  learner.observe(exec, second_task());
+  double most = 0.0;
+  for (Index i = 0; i < before.values().size(); ++i) { most = std::max(most, std::abs(static_cast<double>(module_of(learner).values()[i]) - static_cast<double>(before.values()[i]))); }
+  double const rate = settings.protocol.training.rate;  // the first step of Adam is as long; a second one behind a gradient of zero is 0.744 of it
+  CHECK(std::abs(most - rate) <= rate * tolerance<float>(Kind::training));
+}
+
+TEST_CASE_TEMPLATE("LAE: settings by data set", Method, ACCRETE_AVERAGING_METHODS) {
+  auto const cifar = published_for(Method::published(), "cifar100");
+  auto const& training = cifar.protocol.training;
+  CHECK(training.epochs == 5);
+  CHECK(training.frozen_epochs == 3);
+  CHECK(training.rate == 0.03 * 24 / 256);
+  CHECK(training.batch == 24);
+  CHECK(training.drop_last);
+  CHECK(training.curve == RateCurve::constant);
+  CHECK(training.weight_decay == 0.0);
+  CHECK(cifar.head.head.initial == InitialRows::narrow);
+  CHECK(cifar.head.heard == Heard::all);
+  CHECK(cifar.merge.decay == 0.9999);
+  CHECK(cifar.merge.begins == AverageBegins::second_task);
+  auto const renditions = published_for(Method::published(), "imagenet-r");
+  CHECK(renditions.protocol.training.epochs == 50);
+  CHECK(renditions.protocol.training.frozen_epochs == 30);
+  CHECK(renditions.protocol.training.rate == 0.005 * 24 / 256);
+  CHECK(Method::template Learner<>::composition().find("classes-of-task") != std::string::npos);
+}
+
 TEST_CASE_TEMPLATE("LAE: who is heard is a setting: one network, the other, or both", Method, method::LaeLora) {
   auto const scores_with = [](Heard heard) {
     auto settings = mixture_settings<Method>();
@@ -131,6 +207,8 @@ TEST_CASE_TEMPLATE("LAE: who is heard is a setting: one network, the other, or b
   auto const all = scores_with(Heard::all);
   for (Index i = 0; i < all.size(); ++i) { CHECK(all.data()[i] == std::max(first.data()[i], last.data()[i])); }
   CHECK(!same_bits(first, last));
+  CHECK(!same_bits(first, all));  // probabilities of either sum to one, so that none is the larger everywhere
+  CHECK(!same_bits(last, all));
 }
 
 }  // namespace accrete::test::lae_test

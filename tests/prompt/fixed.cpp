@@ -59,6 +59,10 @@ TEST_CASE("rows begin within the bound of the paper") {
   Placed<FixedPrompt<Shallow>> const fine({.length = 100, .initial = PromptInit::xavier}, {.depth = 1, .tokens = 5, .width = 6, .patch_inputs = 90});  // sqrt(6 / 96)
   CHECK(std::abs(*std::max_element(fine.state.parameters().values().begin(), fine.state.parameters().values().end()) / 0.25F - 1.0F) <= 0.05F);
   CHECK(prompt_place(plain_network()).patch_inputs == 3 * 8 * 8);
+  Placed<FixedPrompt<Shallow>> const by_width({.length = 100, .initial = PromptInit::width}, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 3 * 16 * 16});
+  double const bound = 1.0 / std::sqrt(768.0);
+  for (float const value : by_width.state.parameters().values()) { CHECK(std::abs(static_cast<double>(value)) <= bound); }
+  CHECK(std::abs(static_cast<double>(*std::max_element(by_width.state.parameters().values().begin(), by_width.state.parameters().values().end()))) >= 0.99 * bound);
   Placed<FixedPrompt<Shallow>> const zeros({.initial = PromptInit::zeros}, {.depth = 12, .tokens = 197, .width = 768, .patch_inputs = 768});
   auto const none = zeros.state.parameters().values();
   CHECK(none.size() == 5 * 768);
