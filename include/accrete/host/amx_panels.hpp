@@ -26,7 +26,10 @@ struct AmxInput;
 class AmxPanels {
  public:
   static constexpr Index width = amx::block_columns;
-  static constexpr Index item_panels = 24;
+  /// An item of work: its panels, rows and sums stay in the second-level cache.
+  static constexpr Index item_panels = 12;
+  static constexpr Index item_rows = 128;
+  static constexpr Index row_multiple = amx::tile_rows;
 
   AmxPanels() = default;
   AmxPanels(Index inputs, Index outputs) : steps_((inputs + step_inputs - 1) / step_inputs), panels_((outputs + width - 1) / width), data_({panels_ * steps_ * step_pairs}) {}
@@ -73,8 +76,8 @@ class AmxPanels {
  private:
   static constexpr Index step_inputs = 2 * amx::tile_pairs;
   static constexpr Index step_pairs = 2 * amx::tile_size;  ///< two left tiles, or two right ones
-  /// Inputs summed in registers: a panel over that many and a block of rows stay in the first-level cache.
-  static constexpr Index steps_at_once = 16;
+  /// Inputs summed in registers: 768 of them. A panel over that many just fills a first-level cache; over fewer, sums would come and go more often than that spares.
+  static constexpr Index steps_at_once = 24;
 
   /// 16 pairs out of `count` scalars; missing ones are zero.
   static void copy_pairs(bfloat16 const* from, Index count, bfloat16_pair* to) {

@@ -21,7 +21,10 @@ struct PanelInput;
 class WeightPanels {
  public:
   static constexpr Index width = tile_vectors * simd::lanes<float>;
+  /// An item of work: its rows stay in the second-level cache.
   static constexpr Index item_panels = 12;
+  static constexpr Index item_rows = 96;
+  static constexpr Index row_multiple = tile_rows;
 
   WeightPanels() = default;
   WeightPanels(Index inputs, Index outputs) : inputs_(inputs), panels_((outputs + width - 1) / width), data_({panels_ * inputs * width}) {}

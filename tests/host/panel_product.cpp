@@ -5,6 +5,7 @@
 
 #include <accrete/host/amx_panels.hpp>
 #include <accrete/host/panel_product.hpp>
+#include <accrete/host/weight_panels.hpp>
 
 #include <doctest/doctest.h>
 
@@ -12,18 +13,31 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
-namespace accrete::test::amx_panels_test {
+namespace accrete::test::panel_product_test {
 
-[[nodiscard]] Matrix<float> product(host::AmxPanels const& panels, MatrixView<bfloat16 const> x, Index outputs, int threads = 1) {
+template <class Panels>
+[[nodiscard]] bool run() {
+  return !std::is_same_v<Panels, host::AmxPanels> || tile_registers_run();
+}
+
+/// As the panels keep a weight.
+template <class Panels>
+[[nodiscard]] double kept(float weight) {
+  return static_cast<double>(std::is_same_v<Panels, host::AmxPanels> ? to_float(to_bfloat16(weight)) : weight);
+}
+
+template <class Panels>
+[[nodiscard]] Matrix<float> product(Panels const& panels, MatrixView<bfloat16 const> x, Index outputs, int threads = 1) {
   Matrix<float> y({x.extent(0), outputs});
   host::panel_product(threads, RowsView<bfloat16 const>(x), panels, nullptr, {}, RowsView<float>(y.view()));
   return y;
 }
 
-TEST_CASE("panels for tile registers multiply weights of any extents, in either order") {
-  if (!tile_registers_run()) { return; }
-  for (auto const& [rows, inputs, outputs] : {std::array<Index, 3>{1, 1, 1}, {5, 31, 33}, {16, 32, 32}, {17, 33, 70}, {33, 500, 40}, {97, 530, 97}, {200, 64, 801}}) {
+TEST_CASE_TEMPLATE("panels multiply weights of any extents, in either order", Panels, host::WeightPanels, host::AmxPanels) {
+  if (!run<Panels>()) { return; }
+  for (auto const& [rows, inputs, outputs] : {std::array<Index, 3>{0, 4, 3}, {1, 1, 1}, {5, 31, 33}, {16, 32, 32}, {17, 33, 70}, {33, 500, 40}, {97, 1600, 97}, {200, 64, 801}}) {
     CAPTURE(rows);
     CAPTURE(inputs);
     CAPTURE(outputs);
@@ -34,10 +48,10 @@ TEST_CASE("panels for tile registers multiply weights of any extents, in either 
     for (Index j = 0; j < outputs; ++j) {
       for (Index k = 0; k < inputs; ++k) {
         turned(k, j) = weight(j, k);
-        for (Index i = 0; i < rows; ++i) { want(i, j) += static_cast<double>(to_float(x(i, k))) * static_cast<double>(to_float(to_bfloat16(weight(j, k)))); }
+        for (Index i = 0; i < rows; ++i) { want(i, j) += static_cast<double>(to_float(x(i, k))) * kept<Panels>(weight(j, k)); }
       }
     }
-    host::AmxPanels panels(inputs, outputs);
+    Panels panels(inputs, outputs);
     panels.assign(2, weight.view(), kernels::WeightOrder::output_rows);
     auto const y = product(panels, x.view(), outputs, 2);
     CHECK(relative_difference(y, want) <= tolerance<float>(Kind::product));
@@ -46,28 +60,29 @@ TEST_CASE("panels for tile registers multiply weights of any extents, in either 
   }
 }
 
-TEST_CASE("a row by tile registers has the same bits alone, among others and with more threads") {
-  if (!tile_registers_run()) { return; }
-  Index const inputs = 600;
+TEST_CASE_TEMPLATE("a row has the same bits alone, among others and with more threads, by either kind of panels", Panels, host::WeightPanels, host::AmxPanels) {
+  if (!run<Panels>()) { return; }
+  Index const inputs = 800;  // more than are summed at once
   Index const outputs = 50;
-  auto const x = normal<bfloat16>(3, Shape<2>{100, inputs});
-  host::AmxPanels panels(inputs, outputs);
+  Index const count = 2 * Panels::item_rows + 1;
+  auto const x = normal<bfloat16>(3, Shape<2>{count, inputs});
+  Panels panels(inputs, outputs);
   panels.assign(1, normal<float>(4, Shape<2>{outputs, inputs}).view(), kernels::WeightOrder::output_rows);
   auto const all = product(panels, x.view(), outputs, 3);
   for (Index const rows : {1, 2, 15, 16, 17, 32, 33}) {
-    for (Index first = 0; first + rows <= 100; first += rows) {
+    for (Index first = 0; first + rows <= count; first += rows) {
       auto const some = product(panels, {x[first].data(), {rows, inputs}}, outputs);
       CHECK(same_bits(some, MatrixView<float const>(all[first].data(), {rows, outputs})));
     }
   }
 }
 
-TEST_CASE("NaN and infinity stay in their row by tile registers") {
-  if (!tile_registers_run()) { return; }
+TEST_CASE_TEMPLATE("NaN and infinity stay in their row", Panels, host::WeightPanels, host::AmxPanels) {
+  if (!run<Panels>()) { return; }
   auto x = normal<bfloat16>(5, Shape<2>{20, 40});
   x(3, 7) = to_bfloat16(std::numeric_limits<float>::quiet_NaN());
   x(18, 39) = to_bfloat16(std::numeric_limits<float>::infinity());
-  host::AmxPanels panels(40, 10);
+  Panels panels(40, 10);
   panels.assign(1, normal<float>(6, Shape<2>{10, 40}).view(), kernels::WeightOrder::output_rows);
   auto const y = product(panels, x.view(), 10);
   for (Index i = 0; i < 20; ++i) {
@@ -76,4 +91,4 @@ TEST_CASE("NaN and infinity stay in their row by tile registers") {
   }
 }
 
-}  // namespace accrete::test::amx_panels_test
+}  // namespace accrete::test::panel_product_test
