@@ -8,7 +8,6 @@
 #include <accrete/kernels/tokens.hpp>
 #include <accrete/kernels/transfer.hpp>
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -108,10 +107,6 @@ class VitPass {
   }
 
  private:
-  /// Rows of a part's working buffers: enough for full products, few enough to stay near the processor. The weights of a wide network do not stay there
-  /// from part to part, so that its parts are larger.
-  [[nodiscard]] Index rows_at_once() const { return shape_.width < 512 ? 256 : 512; }
-
   [[nodiscard]] static RowsView<float> all_rows(TensorView<float, 3> tokens) { return {tokens.data(), tokens.extent(0) * tokens.extent(1), tokens.extent(2), tokens.extent(2)}; }
 
   /// One row of every sequence.
@@ -119,10 +114,12 @@ class VitPass {
     return {tokens.data() + row * tokens.extent(2), tokens.extent(0), tokens.extent(2), tokens.extent(1) * tokens.extent(2)};
   }
 
-  /// Calls `use(pass, first, count)` for the parts of a batch, each with a pass of its own.
+  /// Calls `use(pass, first, count)` for the parts of a batch, each with a pass of its own. The weights of a wide network do not stay near the processor from
+  /// part to part, so that its parts are larger.
   template <class Use>
   void in_parts(Index batch, Index tokens, Use const& use) const {
-    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once() / tokens), [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_, tails_), first, count); });
+    kernels::for_parts(exec_, batch, kernels::sequences_at_once(tokens, shape_.width < 512 ? 256 : 512),
+                       [&](Exec const& exec, Index first, Index count) { use(VitPass(exec, model_, shape_, tails_), first, count); });
   }
 
   /// A copy is an insertion of nothing.

@@ -186,8 +186,6 @@ class VitTraining {
     std::optional<typename Pool::template Lease<T, 3>> v_memory;
   };
 
-  static constexpr Index rows_at_once = 256;  // as in VitPass
-
   template <class Hook>
   static constexpr bool takes_tokens_gradient = TakesTokensGradient<Hook> || TakesTokensGradientFromHidden<Hook>;
 
@@ -200,7 +198,7 @@ class VitTraining {
 
   template <class Use>
   void in_parts(Index batch, Index tokens, Use const& use) const {
-    kernels::for_parts(exec_, batch, std::max<Index>(1, rows_at_once / tokens), use);
+    kernels::for_parts(exec_, batch, kernels::sequences_at_once(tokens), use);
   }
 
   void begin_tape(Index first, RngKey const& dropout, bool learning) {

@@ -3,6 +3,8 @@
 #include <accrete/core/executor.hpp>
 #include <accrete/core/tensor.hpp>
 
+#include <algorithm>
+
 namespace accrete::kernels {
 namespace detail {
 template <class Exec, class Body>
@@ -30,5 +32,8 @@ struct ForPartsFn {
 /// What is computed for an item must not depend on the part it is in.
 /// @param body  called with an executor of the same type; from several threads at once; the first exception is thrown again when all have ended
 inline constexpr detail::ForPartsFn for_parts{};
+
+/// Sequences of a part: about `rows` rows, enough for full products and few enough to stay near the processor.
+[[nodiscard]] constexpr Index sequences_at_once(Index tokens, Index rows = 256) { return std::max<Index>(1, rows / tokens); }
 
 }  // namespace accrete::kernels

@@ -9,7 +9,6 @@
 #include <accrete/nn/layer_parameters.hpp>
 #include <accrete/nn/trained_block.hpp>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -100,8 +99,7 @@ class TrainedClassAttention {
 
   template <class Use>
   static void in_parts(Exec const& exec, Index batch, Index tokens, Use const& use) {
-    constexpr Index rows_at_once = 256;  // as in VitPass
-    kernels::for_parts(exec, batch, std::max<Index>(1, rows_at_once / tokens), use);
+    kernels::for_parts(exec, batch, kernels::sequences_at_once(tokens), use);
   }
 
   LearnedPart learned_token_;
