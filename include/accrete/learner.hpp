@@ -25,6 +25,7 @@
 #include <accrete/train/kept_moments.hpp>
 #include <accrete/train/prompted.hpp>
 #include <accrete/train/protocol.hpp>
+#include <accrete/train/side_by_side.hpp>
 #include <accrete/train/task_plan.hpp>
 #include <accrete/train/tuned_part.hpp>
 
@@ -196,23 +197,21 @@ class Learner {
   [[nodiscard]] Predictions predict(Exec const& exec, NonDeduced<TensorView<float const, 4>> images) const {
     static_assert(!DependsOnBatch<Prompt>, "answers under this prompt depend on the other pictures of a batch; where that is wanted, say predict_batchwise");
     check_learned();
-    FeatureSet const set = side_by_side(beside_ ? 2 : 1, [&](std::size_t network) {
-      auto const features = network == 0 ? Prompted(backbone_, prompt_, prompt_state_).features(exec, images) : Prompted(beside_->backbone, prompt_, beside_->prompt).features(exec, images);
-      FeatureSet own{Matrix<float>(features.shape()), std::vector<Index>(static_cast<std::size_t>(features.extent(0))), {}};
-      kernels::download(exec, features.cview(), own.features.view());
-      std::iota(own.positions.begin(), own.positions.end(), Index{0});
-      return own;
-    });
-    Matrix<float> scores = predict_features(exec, set.features.view());
+    auto const there = on_networks(backbone_, prompt_state_, beside_, [&](auto const& network) { return network.features(exec, images); });
+    Matrix<float> features(there.shape());
+    kernels::download(exec, there.cview(), features.view());
+    Matrix<float> scores = predict_features(exec, features.view());
     if constexpr (RestrictsClasses<Prompt>) {
       if (prompt_.restricts_classes()) {
-        auto const there = plain().features(exec, images);
-        Matrix<float> queries(there.shape());
-        kernels::download(exec, there.cview(), queries.view());
+        auto const asked = plain().features(exec, images);
+        Matrix<float> queries(asked.shape());
+        kernels::download(exec, asked.cview(), queries.view());
         restrict_scores(exec, queries.view(), images.extent(0), scores.view());
       }
     }
-    return {.scores = std::move(scores), .positions = set.positions, .skipped = {}};
+    std::vector<Index> positions(static_cast<std::size_t>(images.extent(0)));
+    std::iota(positions.begin(), positions.end(), Index{0});
+    return {.scores = std::move(scores), .positions = std::move(positions), .skipped = {}};
   }
 
   /// Scores [N, C] of features [N, D] in host memory.
@@ -606,12 +605,18 @@ class Learner {
     if constexpr (BanksTunings<Backbone> && !SharesTrunk<Backbone>) {
       return extract_side_by_side(exec, backbone.networks(), examples, reading);
     } else {
-      if (!averaged) { return extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading); }
-      return side_by_side(2, [&](std::size_t network) {
-        return network == 0 ? extract_features(exec, Prompted(backbone, prompt_, prompt), examples, reading)
-                            : extract_features(exec, Prompted(averaged->backbone, prompt_, averaged->prompt), examples, reading);
-      });
+      return on_networks(backbone, prompt, averaged, [&](auto const& network) { return extract_features(exec, network, examples, reading); });
     }
+  }
+
+  /// Calls `use` with what answers, seen as one network.
+  template <class Use>
+  [[nodiscard]] auto on_networks(Backbone const& backbone, typename Prompt::State const& prompt, Beside const& averaged, Use const& use) const {
+    Prompted const learns(backbone, prompt_, prompt);
+    if constexpr (AveragesBeside<Merge>) {
+      if (averaged) { return use(SideBySide(learns, Prompted(averaged->backbone, prompt_, averaged->prompt))); }
+    }
+    return use(learns);
   }
 
   /// So many pictures tell how far learning moved their features, where the head has no use for those of all.

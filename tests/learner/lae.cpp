@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,14 @@ TEST_CASE_TEMPLATE("LAE: one network answers after the first task, and from the 
       CHECK(static_cast<double>(scores(i, c)) == doctest::Approx(std::max(logarithm(one), logarithm(other))).epsilon(1e-5));
     }
   }
+
+  // Pictures are read once for both.
+  std::vector<Index> done;
+  Reading watched{.batch = 4};
+  watched.progress = [&](Index count, Index /*total*/) { done.push_back(count); };
+  CHECK(same_bits(learner.features(exec, unseen_pictures(), watched).features, both));
+  CHECK(std::is_sorted(done.begin(), done.end(), std::less_equal<>()));
+  CHECK(done.back() == both.extent(0));
 
   // Preprocessed pictures are heard by both as well.
   Examples const pictures = unseen_pictures();

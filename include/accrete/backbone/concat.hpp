@@ -1,19 +1,18 @@
 #pragma once
 
 #include <accrete/backbone/concept.hpp>
+#include <accrete/backbone/joined_features.hpp>
 #include <accrete/backbone/reopen.hpp>
 #include <accrete/core/policy_name.hpp>
 #include <accrete/core/settings.hpp>
 #include <accrete/core/sha256.hpp>
 #include <accrete/core/tensor.hpp>
-#include <accrete/kernels/transfer.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace accrete {
@@ -103,27 +102,10 @@ class Concat {
  private:
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> side_by_side(Exec const& exec, Matrix<float, typename Exec::Memory> const& a, Matrix<float, typename Exec::Memory> const& b) const {
-    Matrix<float> left(a.shape());
-    Matrix<float> right(b.shape());
-    kernels::download(exec, a.cview(), left.view());
-    kernels::download(exec, b.cview(), right.view());
-    Matrix<float> both({a.extent(0), width()});
-    for (Index i = 0; i < both.extent(0); ++i) {
-      place(left[i], both.data() + i * width());
-      place(right[i], both.data() + i * width() + left.extent(1));
-    }
-    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
-      return both;
-    } else {
-      Matrix<float, typename Exec::Memory> there(both.shape());
-      kernels::upload(exec, both.cview(), there.view());
-      exec.wait();
-      return there;
-    }
+    return joined_features(exec, a, b, [this](VectorView<float const> row, float* to) { place(row, to); });
   }
 
-  template <class Row>
-  void place(Row const& row, float* to) const {
+  void place(VectorView<float const> row, float* to) const {
     double divisor = 1.0;
     if (settings_.norm == BranchNorm::unit) {
       double squared = 0.0;

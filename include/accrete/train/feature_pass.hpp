@@ -132,30 +132,23 @@ template <class Exec, class Backbone>
   });
 }
 
-/// Features of the same examples by several networks, all of one width: those of a picture side by side.
-/// @param[in] part  gives those of network n
-/// @throws what `part` throws
-template <class Part>
-[[nodiscard]] FeatureSet side_by_side(std::size_t networks, Part const& part) {
+/// Features of the same examples by several networks, all of one width: those of a picture side by side. Each is found in the cache by itself, so that one that
+/// stands still is not run again.
+/// @throws FileError, ValueError  as `extract_features`
+template <class Exec, class Backbone>
+[[nodiscard]] FeatureSet extract_side_by_side(Exec const& exec, std::vector<Backbone> const& networks, Examples const& examples, Reading const& reading = {}) {
   FeatureSet all;
-  for (std::size_t n = 0; n < networks; ++n) {
-    FeatureSet own = part(n);
+  for (std::size_t n = 0; n < networks.size(); ++n) {
+    FeatureSet own = extract_features(exec, networks[n], examples, reading);
     Index const width = own.features.extent(1);
     if (n == 0) {
-      all.features = Matrix<float>({own.features.extent(0), width * static_cast<Index>(networks)});
+      all.features = Matrix<float>({own.features.extent(0), width * static_cast<Index>(networks.size())});
       all.positions = std::move(own.positions);
       all.skipped = std::move(own.skipped);
     }
     for (Index i = 0; i < all.features.extent(0); ++i) { std::copy(own.features[i].begin(), own.features[i].end(), all.features.data() + i * all.features.extent(1) + static_cast<Index>(n) * width); }
   }
   return all;
-}
-
-/// The features of several networks side by side. Each is found in the cache by itself, so that one that stands still is not run again.
-/// @throws FileError, ValueError  as `extract_features`
-template <class Exec, class Backbone>
-[[nodiscard]] FeatureSet extract_side_by_side(Exec const& exec, std::vector<Backbone> const& networks, Examples const& examples, Reading const& reading = {}) {
-  return side_by_side(networks.size(), [&](std::size_t n) { return extract_features(exec, networks[n], examples, reading); });
 }
 
 }  // namespace accrete
