@@ -4,13 +4,14 @@ Data, class order and network as in cifar.py; training images are flipped at ran
 
     S   ten tasks of five classes, at most 5 epochs
     L   25 classes, then five tasks of five; 10 epochs; the rate is the one of RATES under which the head of the first
-        task is right most often on a tenth of its images held out, the smallest of equals
+        task is right most often on a tenth of its images held out, the smallest of equals. With --rate it is that one: a
+        tenth holds 250 pictures, so that two programs may well choose differently
 
 Settings of every method are in METHODS below, batch and epochs scaled down from the published ones. A seed decides on
 initial values, the order of the images, flips, dropout, alignment samples and RanPAC's projection; never on the classes.
 
-    python methods.py DATA WEIGHTS [--methods aper-adapter,...] [--protocol S|L] [--seeds 1,2,3] [--json FILE]
-                      [--compare result.json ...]
+    python methods.py DATA WEIGHTS [--methods aper-adapter,...] [--protocol S|L [--rate R]] [--seeds 1,2,3]
+                      [--json FILE] [--compare result.json ...]
 """
 
 import argparse
@@ -237,7 +238,8 @@ class Experiment:
         report = {"method": self.name, "protocol": self.options.protocol, "seed": self.seed, "class_order": self.order.tolist(),
                   "train_images": len(self.labels), "test_images": len(truth), "tasks": []}
         images, labels, _ = self.of(self.task(0))
-        rate, report["held_out"] = (m.rate, {}) if self.options.protocol == "S" else self.choose_rate(images, labels, len(self.task(0)))
+        chooses = self.options.protocol == "L" and self.options.rate is None
+        rate, report["held_out"] = self.choose_rate(images, labels, len(self.task(0))) if chooses else (m.rate, {})
         report["rate"] = rate
         learnable = tune(model, m.tuning, self.random)
         frozen_test, tuned_test = self.frozen.test_features, None
@@ -287,7 +289,7 @@ class Experiment:
 def print_settings(options) -> None:
     protocol = PROTOCOLS[options.protocol]
     print(f"protocol {options.protocol}: tasks of {protocol['sizes']} classes, {options.per_class} images each, {protocol['epochs']} epochs; "
-          f"rate {'as below' if options.protocol == 'S' else f'one of {RATES}'}; adapter {ADAPTER}, {TOKENS} prompt tokens from zeros")
+          f"rate {'as below' if options.protocol == 'S' else f'one of {RATES}' if options.rate is None else options.rate}; adapter {ADAPTER}, {TOKENS} prompt tokens from zeros")
     fields = [f for f in asdict(METHODS["slca"])]
     table = [["method", *fields]] + [[name, *("-" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in asdict(METHODS[name]).values())]
                                      for name in options.methods]
@@ -331,7 +333,7 @@ def parser(doc: str, methods) -> argparse.ArgumentParser:
     arguments.add_argument("--protocol", choices=PROTOCOLS, default="S")
     arguments.add_argument("--seeds", type=lambda text: [int(v) for v in text.split(",")], default=[1, 2, 3])
     arguments.add_argument("--per-class", type=int, default=100, help="training images of a class")
-    arguments.add_argument("--rate", type=float, default=None, help="instead of every method's own, in protocol S")
+    arguments.add_argument("--rate", type=float, default=None, help="instead of every method's own, and of choosing one in protocol L")
     arguments.add_argument("--epochs", type=int, default=None, help="instead of the protocol's")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--compare", type=Path, nargs="+", default=[], metavar="result.json")
