@@ -2,6 +2,9 @@
 #include "support/compare.hpp"
 #include "support/tolerances.hpp"
 
+#include <accrete/data/feature_cache.hpp>
+#include <accrete/prompt/key_query.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -102,6 +105,37 @@ TEST_CASE_TEMPLATE("LAE: one network answers after the first task, and from the 
   }
   REQUIRE(!right.empty());
   CHECK(learner.evaluate(exec, shuffled.subset(right)) == 100.0);
+}
+
+TEST_CASE("a prompt that asks for queries and its average answer side by side, with queries that are computed or remembered") {
+  using Averaged = Learner<Vit<>, GeneralExpertPrompt<>, VotingHead<LinearHead, MaxProbability>, RunningEma<OfPrompt>, GradientProtocol<Trains::every_task, Competing::of_task>>;
+  GeneralExpertPrompt<> prompt{.pool = 2};
+  prompt.placement = {.length = 2, .first = 1, .blocks = 1};
+  prompt.general.placement = {.length = 2, .first = 0, .blocks = 1};
+  GradientProtocol<Trains::every_task, Competing::of_task> protocol;
+  protocol.training.epochs = 2;
+  protocol.training.rate = 0.05;
+  protocol.training.batch = 5;
+  Averaged learner(small_vit(), prompt, {}, {.decay = 0.8}, protocol);
+  learner.observe(exec, first_task());
+  learner.observe(exec, second_task());
+
+  Examples const pictures = unseen_pictures();
+  Loader loader(pictures, learner.backbone().preprocessing(), {.batch = pictures.size()});
+  Batch batch;
+  REQUIRE(loader.next(batch));
+  Index const width = learner.backbone().width();
+  auto const both = features_of(learner);
+  REQUIRE(both.extent(1) == 2 * width);
+  auto const learned = of_network(both, width, 0);
+  CHECK(same_bits(learned, Prompted(learner.backbone(), learner.prompt(), learner.prompt_state()).features(exec, batch.images.cview())));
+  CHECK(!same_bits(of_network(both, width, 1), learned));
+  CHECK(same_bits(learner.predict(exec, batch.images.cview()).scores, learner.predict(exec, pictures).scores));
+
+  FeatureCache queries;
+  Reading remembering;
+  remembering.cache = &queries;
+  for (int pass = 0; pass < 2; ++pass) { CHECK(same_bits(learner.features(exec, pictures, remembering).features, both)); }
 }
 
 TEST_CASE_TEMPLATE("LAE: an average that keeps everything is what the first task ended with, one that keeps nothing is what learns", Method, ACCRETE_AVERAGING_METHODS) {
