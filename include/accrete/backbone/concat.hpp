@@ -9,6 +9,7 @@
 #include <accrete/core/tensor.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 #include <string>
@@ -78,11 +79,11 @@ class Concat {
   /// @returns   [B, width of A + width of B] in the executor's memory
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images) const {
-    return side_by_side(exec, first_.features(exec, images), second_.features(exec, images));
+    return side_by_side(exec, {first_.features(exec, images), second_.features(exec, images)});
   }
   template <class Exec, class Hook>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images, Hook&& hook) const {
-    return side_by_side(exec, first_.features(exec, images), second_.features(exec, images, hook));
+    return side_by_side(exec, {first_.features(exec, images), second_.features(exec, images, hook)});
   }
 
   template <class Writer>
@@ -101,8 +102,8 @@ class Concat {
 
  private:
   template <class Exec>
-  [[nodiscard]] Matrix<float, typename Exec::Memory> side_by_side(Exec const& exec, Matrix<float, typename Exec::Memory> const& a, Matrix<float, typename Exec::Memory> const& b) const {
-    return joined_features(exec, a, b, [this](VectorView<float const> row, float* to) { place(row, to); });
+  [[nodiscard]] Matrix<float, typename Exec::Memory> side_by_side(Exec const& exec, std::array<Matrix<float, typename Exec::Memory>, 2> const& parts) const {
+    return joined_features<Exec>(exec, parts.front().extent(0), parts, [this](VectorView<float const> row, float* to) { place(row, to); });
   }
 
   void place(VectorView<float const> row, float* to) const {

@@ -4,31 +4,33 @@
 #include <accrete/kernels/transfer.hpp>
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <type_traits>
 
 namespace accrete {
 
-/// The features of two networks side by side.
-/// @param[in] a, b   [B, D_a] and [B, D_b] in the executor's memory
-/// @param[in] place  place(row, to) writes a row of either, in host memory;  `copy_features` as it is
-/// @returns   [B, D_a + D_b] in the executor's memory
+/// The features of several networks side by side.
+/// @param[in] images  B
+/// @param[in] parts   [B, D_n] each, in the executor's memory; may be none
+/// @param[in] place   place(row, to) writes a row of one, in host memory;  `copy_features` as it is
+/// @returns   [B, sum of D_n] in the executor's memory
 template <class Exec, class Place>
-[[nodiscard]] Matrix<float, typename Exec::Memory> joined_features(Exec const& exec, Matrix<float, typename Exec::Memory> const& a, Matrix<float, typename Exec::Memory> const& b, Place const& place) {
-  Matrix<float> left(a.shape());
-  Matrix<float> right(b.shape());
-  kernels::download(exec, a.cview(), left.view());
-  kernels::download(exec, b.cview(), right.view());
-  Index const width = left.extent(1) + right.extent(1);
-  Matrix<float> both({left.extent(0), width});
-  for (Index i = 0; i < both.extent(0); ++i) {
-    place(left.cview()[i], both.data() + i * width);
-    place(right.cview()[i], both.data() + i * width + left.extent(1));
+[[nodiscard]] Matrix<float, typename Exec::Memory> joined_features(Exec const& exec, Index images, std::span<Matrix<float, typename Exec::Memory> const> parts, Place const& place) {
+  Index const width = std::accumulate(parts.begin(), parts.end(), Index{0}, [](Index sum, auto const& part) { return sum + part.extent(1); });
+  Matrix<float> all({images, width});
+  Index first = 0;
+  for (auto const& part : parts) {
+    Matrix<float> here(part.shape());
+    kernels::download(exec, part.cview(), here.view());
+    for (Index i = 0; i < here.extent(0); ++i) { place(here.cview()[i], all.data() + i * width + first); }
+    first += here.extent(1);
   }
   if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
-    return both;
+    return all;
   } else {
-    Matrix<float, typename Exec::Memory> there(both.shape());
-    kernels::upload(exec, both.cview(), there.view());
+    Matrix<float, typename Exec::Memory> there(all.shape());
+    kernels::upload(exec, all.cview(), there.view());
     exec.wait();
     return there;
   }

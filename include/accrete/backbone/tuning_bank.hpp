@@ -1,6 +1,7 @@
 #pragma once
 
 #include <accrete/backbone/concept.hpp>
+#include <accrete/backbone/joined_features.hpp>
 #include <accrete/backbone/reopen.hpp>
 #include <accrete/core/policy_name.hpp>
 #include <accrete/core/rng.hpp>
@@ -10,7 +11,6 @@
 #include <accrete/kernels/transfer.hpp>
 #include <accrete/tuning/concept.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -129,23 +129,9 @@ class TuningBank {
 
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> one_after_the_other(Exec const& exec, TensorView<float const, 4> images) const {
-    Matrix<float> all({images.extent(0), width()});
-    Index first = 0;
-    for (Network const& network : networks_) {
-      auto const part = network.features(exec, images);
-      Matrix<float> host(part.shape());
-      kernels::download(exec, part.cview(), host.view());
-      for (Index i = 0; i < all.extent(0); ++i) { std::copy(host[i].begin(), host[i].end(), all.data() + i * width() + first); }
-      first += part_width();
-    }
-    if constexpr (std::is_same_v<typename Exec::Memory, HostMemory>) {
-      return all;
-    } else {
-      Matrix<float, typename Exec::Memory> there(all.shape());
-      kernels::upload(exec, all.cview(), there.view());
-      exec.wait();
-      return there;
-    }
+    std::vector<Matrix<float, typename Exec::Memory>> parts;
+    for (Network const& network : networks_) { parts.push_back(network.features(exec, images)); }
+    return joined_features<Exec>(exec, images.extent(0), parts, copy_features);
   }
 
   Trunk trunk_;

@@ -4,6 +4,7 @@
 #include <accrete/core/preprocessing.hpp>
 #include <accrete/core/tensor.hpp>
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -28,12 +29,12 @@ class SideBySide {
   /// @returns   [B, 2 D] in the executor's memory
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features(Exec const& exec, TensorView<float const, 4> images) const {
-    return joined_features(exec, first_.features(exec, images), second_.features(exec, images), copy_features);
+    return joined_features<Exec>(exec, images.extent(0), std::array{first_.features(exec, images), second_.features(exec, images)}, copy_features);
   }
   /// @param[in] queries [B, D] host memory, or empty
   template <class Exec>
   [[nodiscard]] Matrix<float, typename Exec::Memory> features_of(Exec const& exec, TensorView<float const, 4> images, MatrixView<float const> queries) const requires takes_queries {
-    return joined_features(exec, first_.features_of(exec, images, queries), second_.features_of(exec, images, queries), copy_features);
+    return joined_features<Exec>(exec, images.extent(0), std::array{first_.features_of(exec, images, queries), second_.features_of(exec, images, queries)}, copy_features);
   }
 
  private:
